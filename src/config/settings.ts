@@ -1,0 +1,164 @@
+/**
+ * The configuration after everything has been decided: defaults filled in, units resolved,
+ * references followed, old forms translated. Plain data: it crosses process boundaries as JSON.
+ * Types only; the schema that makes it is in `schema.ts` and never reaches a host.
+ */
+
+/** MQTT quality of service. */
+export type Qos = 0 | 1 | 2
+
+/** What a full queue does with the next event. */
+export type WhenFull = 'block' | 'drop-oldest' | 'drop-newest'
+
+/** What keeps events in order: one lane per device, per topic, or none at all. */
+export type OrderBy = 'device' | 'topic' | 'none'
+
+/** TLS towards a broker. Paths are absolute. */
+export interface TlsSettings {
+  readonly caFile?: string
+  readonly certFile?: string
+  readonly keyFile?: string
+  readonly serverName?: string
+  /** Turns verification off; shown as a warning wherever it can be seen. */
+  readonly insecure: boolean
+}
+
+/** A last will, off unless configured. */
+export interface WillSettings {
+  readonly topic: string
+  readonly payload: string
+  readonly qos: Qos
+  readonly retain: boolean
+}
+
+/** One MQTT server. */
+export interface BrokerSettings {
+  readonly name: string
+  /** `mqtt://`, `mqtts://`, `ws://` or `wss://` with host and port and no credentials; `embedded://` before start. */
+  readonly url: string
+  readonly qos: Qos
+  /** Whether results carry the retain flag. */
+  readonly retain: boolean
+  readonly protocol: 'auto' | '5' | '3.1.1'
+  readonly keepAliveSeconds: number
+  readonly connectTimeoutMs: number
+  readonly username?: string
+  readonly password?: string
+  readonly tls?: TlsSettings
+  readonly will?: WillSettings
+}
+
+/** Where a pipeline's events come from. */
+export interface SourceSettings {
+  readonly broker: BrokerSettings
+  readonly clientId: string
+  /** The filter to subscribe to, with `$share/group/` in front when a group is configured. */
+  readonly topic: string
+  /** False leaves out messages that the broker kept from before the subscription. */
+  readonly retained: boolean
+}
+
+/** Where a pipeline's results go. */
+export interface SinkSettings {
+  readonly broker: BrokerSettings
+  readonly clientId: string
+  /** A topic, or a template with `${device}`, `${rule}`, `${model}`, `${topic}`, `${topic[N]}`. */
+  readonly topic: string
+  /** How long a result may wait for the broker before it is dropped and counted. */
+  readonly timeoutMs: number
+}
+
+/** One condition that a message must meet to belong to a device. */
+export interface AttributeSettings {
+  /** `deviceName`, `pointName`, or whatever the configuration calls it. */
+  readonly name: string
+  /** What is looked for, as configured. */
+  readonly value: string
+  /** The complete condition in CEL. */
+  readonly expression: string
+}
+
+/** A device that feeds a func. All attributes must hold. */
+export interface DeviceSettings {
+  readonly name: string
+  readonly attributes: readonly AttributeSettings[]
+}
+
+/** How a model package is found and proven. */
+export interface ModelSource {
+  readonly name: string
+  /** `http(s)://…` or an absolute path to a zip or a folder; absent when the models folder has it. */
+  readonly address?: string
+  readonly md5?: string
+  readonly sha256?: string
+  /** v0's `edge_mode`: a Python module under the models folder and a function of one argument in it. */
+  readonly module?: { readonly name: string; readonly function: string }
+}
+
+/** One rule × func: everything its host needs to know. */
+export interface PipelineSettings {
+  /** pyboot's name of the process: `sub_process_{sub.name}_{modelName}_{i}`. Unique. */
+  readonly name: string
+  readonly rule: string
+  readonly source: SourceSettings
+  readonly sink: SinkSettings
+  readonly model: ModelSource
+  /** Empty: every message. */
+  readonly devices: readonly DeviceSettings[]
+  /** CEL over `event`, `telemetry`, `device`, `topic`. */
+  readonly when?: string
+  readonly orderBy: OrderBy
+  readonly queue: { readonly size: number; readonly whenFull: WhenFull }
+  /** Runners; 0 runs a JavaScript model inside the host. */
+  readonly workers: number
+  readonly batch: { readonly size: number; readonly delayMs: number }
+  /** One event in the model. */
+  readonly timeoutMs: number
+  /** How often an event whose runner died is tried before it is given up. */
+  readonly attempts: number
+  readonly params: Readonly<Record<string, unknown>>
+  /** Interpreter for a Python model: a path or a name on the PATH. */
+  readonly python?: string
+  /** Variables that the model sees besides the few that every runner has. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** The HTTP server. */
+export interface WebSettings {
+  readonly enabled: boolean
+  readonly host: string
+  readonly port: number
+  /** Needed when `host` is not loopback. */
+  readonly token?: string
+}
+
+/** Where model packages live and what may be fetched. */
+export interface ModelsSettings {
+  /** Folder with one folder per model, and the store in `.edgeboot`. Absolute. */
+  readonly folder: string
+  /** `always` looks at the address on every start, `missing` only when the disk has no model, `never` forbids it. */
+  readonly download: 'always' | 'missing' | 'never'
+  readonly limits: {
+    /** Size of a package as downloaded. */
+    readonly packageBytesMax: number
+    /** Size of all files once unpacked. */
+    readonly unpackedBytesMax: number
+    readonly entriesMax: number
+    /** Unpacked size over packed size. */
+    readonly ratioMax: number
+    /** Waiting for the next byte of a download. */
+    readonly idleMs: number
+    /** The whole download. */
+    readonly totalMs: number
+  }
+}
+
+/** Everything that a configuration file says. */
+export interface Settings {
+  /** Absolute path of the file. */
+  readonly file: string
+  readonly brokers: readonly BrokerSettings[]
+  readonly pipelines: readonly PipelineSettings[]
+  readonly web: WebSettings
+  readonly models: ModelsSettings
+}

@@ -1,0 +1,54 @@
+/**
+ * A first-in-first-out queue on a growing ring: `push`, `shift` and `unshift` in constant time,
+ * where an array's own `shift` copies.
+ */
+export class Deque<T> {
+  #ring: (T | undefined)[] = Array.from({ length: 16 })
+  #head = 0
+  #length = 0
+
+  get length(): number {
+    return this.#length
+  }
+
+  push(item: T): void {
+    if (this.#length === this.#ring.length) this.#grow()
+    this.#ring[(this.#head + this.#length) & (this.#ring.length - 1)] = item
+    this.#length += 1
+  }
+
+  unshift(item: T): void {
+    if (this.#length === this.#ring.length) this.#grow()
+    this.#head = (this.#head - 1) & (this.#ring.length - 1)
+    this.#ring[this.#head] = item
+    this.#length += 1
+  }
+
+  shift(): T | undefined {
+    if (this.#length === 0) return undefined
+    const item = this.#ring[this.#head]
+    this.#ring[this.#head] = undefined
+    this.#head = (this.#head + 1) & (this.#ring.length - 1)
+    this.#length -= 1
+    return item
+  }
+
+  peek(): T | undefined {
+    return this.#length === 0 ? undefined : this.#ring[this.#head]
+  }
+
+  *[Symbol.iterator](): Iterator<T> {
+    for (let i = 0; i < this.#length; i++) {
+      yield this.#ring[(this.#head + i) & (this.#ring.length - 1)] as T
+    }
+  }
+
+  #grow(): void {
+    const bigger = Array.from<T | undefined>({ length: this.#ring.length * 2 })
+    for (let i = 0; i < this.#length; i++) {
+      bigger[i] = this.#ring[(this.#head + i) & (this.#ring.length - 1)]
+    }
+    this.#ring = bigger
+    this.#head = 0
+  }
+}

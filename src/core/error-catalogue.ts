@@ -1,0 +1,211 @@
+/** What is known of an error by its code alone. */
+export interface ErrorEntry {
+  /** Exit status of a command that ends with it: 1 failure, 2 usage, 3 configuration, 4 cannot connect. */
+  readonly exit: 1 | 2 | 3 | 4 | 5
+  /** Whether the same attempt may succeed later without anyone changing anything. */
+  readonly retryable: boolean
+  /** What to do, in a sentence. */
+  readonly fix: string
+}
+
+/**
+ * Every error code with its exit status, whether a retry can help, and the fix.
+ *
+ * Codes are public: add, never rename, never reuse. The prefix says who must act: `CONFIG_` and
+ * `CLI_` the operator, `BROKER_` the network, `MODEL_` the author of the model, `RUNNER_` and
+ * `HOST_` the supervisor, `WEB_` the operator, `INTERNAL_` us. `docs/errors.md` lists the same
+ * codes; a test keeps the two in step.
+ */
+export const catalogue = {
+  CLI_USAGE: {
+    exit: 2,
+    retryable: false,
+    fix: 'Run the command with --help to see what it takes.',
+  },
+  CLI_NODE_TOO_OLD: {
+    exit: 1,
+    retryable: false,
+    fix: 'Install Node 24.12 or newer, or start edgeboot through npm in a checkout, which brings its own.',
+  },
+  CLI_APP_INVALID: {
+    exit: 3,
+    retryable: false,
+    fix: 'Let edgeboot.config.ts end with: export default defineApp({ starters: [...] }).',
+  },
+  CLI_NOTHING_CAME_OUT: {
+    exit: 1,
+    retryable: false,
+    fix: 'Read the state and the reason of each pipeline above.',
+  },
+
+  CONFIG_NOT_FOUND: {
+    exit: 3,
+    retryable: false,
+    fix: 'Name the file with --config FILE; without it, conf/config.yaml is read.',
+  },
+  CONFIG_INVALID: {
+    exit: 3,
+    retryable: false,
+    fix: 'Correct the lines named above; `edgeboot validate FILE` checks again without starting.',
+  },
+
+  BROKER_UNREACHABLE: {
+    exit: 4,
+    retryable: true,
+    fix: 'Check that the broker runs, and its address, port and firewall; edgeboot keeps trying.',
+  },
+  BROKER_REFUSED: {
+    exit: 4,
+    retryable: true,
+    fix: 'Check user name, password and client id against what the broker allows.',
+  },
+  BROKER_TLS: {
+    exit: 4,
+    retryable: true,
+    fix: 'Check tls.caFile, the certificate dates and the host name; tls.insecure: true turns the check off.',
+  },
+  BROKER_SUBSCRIBE_REFUSED: {
+    exit: 4,
+    retryable: true,
+    fix: "Check the topic filter and the broker's access rules for this user.",
+  },
+  BROKER_SESSION_TAKEN: {
+    exit: 4,
+    retryable: true,
+    fix: 'Two clients use this client id: give each instance a clientId of its own.',
+  },
+  BROKER_CONNECTION_LOST: {
+    exit: 4,
+    retryable: true,
+    fix: 'Nothing to do if it returns by itself; else check the broker and the network.',
+  },
+  BROKER_PORT_IN_USE: {
+    exit: 4,
+    retryable: false,
+    fix: 'Stop what listens on that port, or name another one in the embedded:// address.',
+  },
+
+  MODEL_NOT_FOUND: {
+    exit: 1,
+    retryable: false,
+    fix: 'Put the model folder where the message says, or give the func a modelAddress.',
+  },
+  MODEL_DOWNLOAD_FORBIDDEN: {
+    exit: 1,
+    retryable: false,
+    fix: 'Put the model on the disk, or unset DOWNLOAD_MODEL=False.',
+  },
+  MODEL_DOWNLOAD_FAILED: {
+    exit: 1,
+    retryable: true,
+    fix: 'Check modelAddress and that its server is up; edgeboot keeps trying.',
+  },
+  MODEL_DOWNLOAD_REFUSED: {
+    exit: 1,
+    retryable: false,
+    fix: 'Check modelAddress: the server answered, but not with this file.',
+  },
+  MODEL_DIGEST_MISMATCH: {
+    exit: 1,
+    retryable: false,
+    fix: 'The file is not the one that was meant: correct the digest in the configuration or the file on the server.',
+  },
+  MODEL_PACKAGE_INVALID: {
+    exit: 1,
+    retryable: false,
+    fix: 'Ask the author for a plain zip: files at its root or under one folder, no links, no paths that leave it.',
+  },
+  MODEL_PACKAGE_TOO_LARGE: {
+    exit: 1,
+    retryable: false,
+    fix: 'Make the package smaller, or raise the limit under models.limits.',
+  },
+  MODEL_STORE_FAILED: {
+    exit: 1,
+    retryable: true,
+    fix: 'Check that the models folder is writable and the disk has room.',
+  },
+  MODEL_NO_ENTRY: {
+    exit: 1,
+    retryable: false,
+    fix: 'A model folder needs index.py, index.ts, index.mts, index.mjs or index.js.',
+  },
+  MODEL_NO_HANDLER: {
+    exit: 1,
+    retryable: false,
+    fix: 'Define handler(event, context) in the entry file (Python also: index(event, context)).',
+  },
+  MODEL_SYNTAX: { exit: 1, retryable: false, fix: 'Correct the line named above.' },
+  MODEL_IMPORT_FAILED: {
+    exit: 1,
+    retryable: false,
+    fix: 'Install what the model imports for the interpreter that runs it, or correct the import.',
+  },
+
+  RUNNER_INTERPRETER_MISSING: {
+    exit: 1,
+    retryable: false,
+    fix: 'Install Python 3, or name an interpreter with python: in the func or EDGEBOOT_PYTHON.',
+  },
+  RUNNER_START_TIMEOUT: {
+    exit: 1,
+    retryable: true,
+    fix: 'The model takes too long to load: look at what its entry file does when it is imported.',
+  },
+  RUNNER_EXITED: {
+    exit: 1,
+    retryable: true,
+    fix: 'Look at the last lines that the model printed; it is restarted by itself.',
+  },
+  RUNNER_DEADLINE: {
+    exit: 1,
+    retryable: true,
+    fix: 'The model did not answer within timeout: make it faster, or raise timeout of the func.',
+  },
+  RUNNER_PROTOCOL: {
+    exit: 1,
+    retryable: true,
+    fix: 'The runner sent what the frame protocol does not allow: the model may write to descriptors that are not its own.',
+  },
+
+  HOST_EXITED: {
+    exit: 1,
+    retryable: true,
+    fix: 'It is restarted by itself; the log above names what it said last.',
+  },
+  HOST_SILENT: {
+    exit: 1,
+    retryable: true,
+    fix: 'It is restarted by itself; a machine that swaps or sleeps looks the same.',
+  },
+
+  WEB_PORT_IN_USE: {
+    exit: 4,
+    retryable: false,
+    fix: 'Stop what listens on that port, or give web.port another one.',
+  },
+  WEB_ADDRESS_INVALID: {
+    exit: 4,
+    retryable: false,
+    fix: 'Give web.host an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them.',
+  },
+
+  BOOT_START_TIMEOUT: {
+    exit: 1,
+    retryable: false,
+    fix: 'A component took too long to start; the log names what it waited for.',
+  },
+  BOOT_STOP_TIMEOUT: {
+    exit: 1,
+    retryable: false,
+    fix: 'A component did not stop in time and was left behind; the log names it.',
+  },
+  INTERNAL_UNEXPECTED: {
+    exit: 1,
+    retryable: false,
+    fix: 'This is a fault of edgeboot: run again with --debug and report what it prints.',
+  },
+} as const satisfies Record<string, ErrorEntry>
+
+/** A stable, public error code. */
+export type ErrorCode = keyof typeof catalogue

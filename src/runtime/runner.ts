@@ -1,0 +1,92 @@
+/**
+ * A runner: one loaded instance of a model. A thread, a child process, or the host itself. All
+ * kinds speak the same batches (`frame.ts`), and `test/contract/` runs one suite over all of them.
+ */
+import type { EdgebootError } from '../core/errors.ts'
+import type { LogFields, LogLevel } from '../core/log.ts'
+import type { ModelPackage } from '../models/model-package.ts'
+
+/** Everything needed to load a model. Plain data. */
+export interface RunnerSpec {
+  /** Name of the pipeline, for process titles and logs. */
+  readonly pipeline: string
+  readonly rule: string
+  readonly model: ModelPackage
+  readonly params: Readonly<Record<string, unknown>>
+  readonly python?: string
+  /** The whole environment of the model. Nothing is inherited. */
+  readonly env: Readonly<Record<string, string>>
+}
+
+/** One event for a model: raw JSON bytes on both sides, parsed by the runner. */
+export interface InferItem {
+  /** The payload as it came, already known to be valid JSON in UTF-8. */
+  readonly event: Uint8Array
+  /** The part of `context` that differs from event to event, as JSON text in UTF-8. */
+  readonly context: Uint8Array
+}
+
+/** What became of one event. */
+export type InferOutcome =
+  | { readonly kind: 'value'; readonly payload: Uint8Array }
+  /** `None`, `null`, `"null"`, `{}`: nothing to publish. */
+  | { readonly kind: 'empty' }
+  /** The handler threw, or returned what JSON cannot hold. */
+  | { readonly kind: 'error'; readonly error: ModelError }
+
+/** An exception of the model, as text: it may come from another language. */
+export interface ModelError {
+  /** `ValueError`, `TypeError`, … */
+  readonly type: string
+  readonly message: string
+  /** Innermost place in the model's own files, `file:line`, when known. */
+  readonly where?: string
+  readonly traceback?: string
+}
+
+/** How a batch comes back: outcomes in the order of its items, in one piece or several. */
+export interface BatchListener {
+  /**
+   * The outcomes of items `first` to `first + outcomes.length - 1`. Pieces come in order and
+   * without gaps; a slow model's first results need not wait for its last.
+   */
+  outcomes(first: number, outcomes: readonly InferOutcome[]): void
+  /** The runner died or was killed: items without an outcome have none. Comes at most once, last. */
+  lost(error: EdgebootError): void
+}
+
+/** What a loaded model says of itself. */
+export interface RunnerReady {
+  /** Such as `Python 3.11.2 (/usr/bin/python3)` or `Node 24.21.0`. */
+  readonly engine: string
+  /** Process id, for kinds that have one of their own. */
+  readonly pid?: number
+}
+
+/** What a runner tells its owner besides outcomes. None of these may throw. */
+export interface RunnerListener {
+  /** The model logged or printed a line; printed lines have the event `model.print`. */
+  log(level: LogLevel, event: string, fields: LogFields): void
+  /** It is gone, for whatever reason but `stop`. Batches under way were `lost` just before. */
+  exited(error: EdgebootError): void
+}
+
+/**
+ * One loaded model.
+ *
+ * `start` resolves when the handler is loaded and rejects with a `MODEL_` or `RUNNER_` error whose
+ * `details.where` is `file:line` where that is known; a runner that failed to start is gone.
+ * `infer` may be called while a batch is under way, up to `limits.runnerBatchesMax`; batches are
+ * served in order. `kill` ends it now, whatever it does, its whole process group included; batches
+ * are `lost` with the given error. `stop` lets batches under way end within `deadlineMs`, then
+ * kills; it never rejects. Nothing is called after `stop` has resolved.
+ */
+export interface Runner {
+  start(): Promise<RunnerReady>
+  infer(items: readonly InferItem[], listener: BatchListener): void
+  kill(error: EdgebootError): void
+  stop(deadlineMs: number): Promise<void>
+}
+
+/** Makes a runner of the right kind. Constructing acquires nothing. */
+export type RunnerFactory = (spec: RunnerSpec, listener: RunnerListener) => Runner
