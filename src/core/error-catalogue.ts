@@ -13,8 +13,8 @@ export interface ErrorEntry {
  *
  * Codes are public: add, never rename, never reuse. The prefix says who must act: `CONFIG_` and
  * `CLI_` the operator, `BROKER_` the network, `MODEL_` the author of the model, `RUNNER_` and
- * `HOST_` the supervisor, `WEB_` the operator, `INTERNAL_` us. `docs/errors.md` lists the same
- * codes; a test keeps the two in step.
+ * `HOST_` the supervisor, `WEB_` the operator, `BOOT_` the author of a starter, `INTERNAL_` us.
+ * `docs/errors.md` lists the same codes; a test keeps the two in step.
  */
 export const catalogue = {
   CLI_USAGE: {
@@ -31,6 +31,11 @@ export const catalogue = {
     exit: 3,
     retryable: false,
     fix: 'Let edgeboot.config.ts end with: export default defineApp({ starters: [...] }).',
+  },
+  CLI_LOG_FILE: {
+    exit: 2,
+    retryable: false,
+    fix: 'Name a file in a folder that this user may write to with --log-file.',
   },
   CLI_NOTHING_CAME_OUT: {
     exit: 1,
@@ -83,6 +88,11 @@ export const catalogue = {
     exit: 4,
     retryable: false,
     fix: 'Stop what listens on that port, or name another one in the embedded:// address.',
+  },
+  BROKER_LISTEN_FAILED: {
+    exit: 4,
+    retryable: false,
+    fix: 'Give embedded:// an address of this machine and a port that this user may open.',
   },
 
   MODEL_NOT_FOUND: {
@@ -189,6 +199,11 @@ export const catalogue = {
     retryable: false,
     fix: 'Give web.host an address of this machine: 127.0.0.1, or 0.0.0.0 for all of them.',
   },
+  WEB_TOKEN_MISSING: {
+    exit: 3,
+    retryable: false,
+    fix: 'Give web.token (or web.tokenFile) a secret, or let web.host be 127.0.0.1.',
+  },
 
   BOOT_START_TIMEOUT: {
     exit: 1,
@@ -199,6 +214,16 @@ export const catalogue = {
     exit: 1,
     retryable: false,
     fix: 'A component did not stop in time and was left behind; the log names it.',
+  },
+  BOOT_SERVICE_MISSING: {
+    exit: 1,
+    retryable: false,
+    fix: 'Register the starter that provides it, and before the one that asks; find() asks without insisting.',
+  },
+  BOOT_SERVICE_DUPLICATE: {
+    exit: 1,
+    retryable: false,
+    fix: 'Let one starter provide it, or give the second service a key with another name.',
   },
   INTERNAL_UNEXPECTED: {
     exit: 1,
