@@ -1,0 +1,113 @@
+import type { ModelSource } from '../config/settings.ts'
+import { EdgebootError } from '../core/errors.ts'
+
+/** Digests that a configuration may name. */
+export type DigestAlgorithm = 'md5' | 'sha256'
+
+/** A digest as configured: what it must be, and how the operator writes it. */
+export interface Digest {
+  readonly algorithm: DigestAlgorithm
+  /** Lower case. */
+  readonly hex: string
+  /** The form it was written in; messages answer in the same form. */
+  readonly encoding: 'hex' | 'base64'
+}
+
+/** What a complete file came to, both in lower-case hex. */
+export interface FileDigests {
+  readonly bytes: number
+  readonly md5: string
+  readonly sha256: string
+}
+
+/** What a configuration asks of a package. Empty: nothing. */
+export interface ExpectedDigests {
+  readonly md5?: Digest
+  readonly sha256?: Digest
+}
+
+/**
+ * Reads a digest: MD5 in base64 (pyboot's way) or hex, SHA-256 in hex, any case.
+ *
+ * @param model - For the message.
+ * @throws `CONFIG_INVALID` with the text and the forms that are accepted.
+ */
+export function parseDigest(algorithm: DigestAlgorithm, text: string, model: string): Digest {
+  const trimmed = text.trim()
+  const hexDigits = algorithm === 'md5' ? 32 : 64
+  if (trimmed.length === hexDigits && /^[0-9a-f]+$/i.test(trimmed)) {
+    return { algorithm, hex: trimmed.toLowerCase(), encoding: 'hex' }
+  }
+  // 16 bytes are 22 characters and two of padding; the last character carries two bits only.
+  if (algorithm === 'md5' && /^[A-Za-z0-9+/]{21}[AQgw](==)?$/.test(trimmed)) {
+    const hex = Buffer.from(trimmed, 'base64').toString('hex')
+    return { algorithm, hex, encoding: 'base64' }
+  }
+  const wanted =
+    algorithm === 'md5'
+      ? '24 characters of base64, such as pZ4DJ+YhYM9ppHD+VhLi+A==, or 32 hexadecimal digits'
+      : '64 hexadecimal digits'
+  throw new EdgebootError(
+    'CONFIG_INVALID',
+    `the ${algorithm} of model '${model}' is ${JSON.stringify(text)}; it must be ${wanted}`,
+    {
+      fix: `Copy the digest again: ${algorithm}sum FILE prints it in hexadecimal.`,
+      details: { model },
+    },
+  )
+}
+
+/** Reads the digests of a model source. @throws `CONFIG_INVALID` for one that is malformed. */
+export function expectedDigests(source: ModelSource): ExpectedDigests {
+  return {
+    ...(source.md5 === undefined ? {} : { md5: parseDigest('md5', source.md5, source.name) }),
+    ...(source.sha256 === undefined
+      ? {}
+      : { sha256: parseDigest('sha256', source.sha256, source.name) }),
+  }
+}
+
+/** Whether anything can be checked at all. */
+export function hasDigest(expected: ExpectedDigests): boolean {
+  return expected.md5 !== undefined || expected.sha256 !== undefined
+}
+
+/** Whether a file is the one that was meant: every configured digest must hold. */
+export function matchesDigests(
+  actual: Pick<FileDigests, 'md5' | 'sha256'>,
+  expected: ExpectedDigests,
+): boolean {
+  return firstMismatch(actual, expected) === undefined
+}
+
+/**
+ * Refuses a file that is not the one that was meant.
+ *
+ * @throws `MODEL_DIGEST_MISMATCH` with both digests, in the form of the configuration.
+ */
+export function checkDigests(
+  actual: FileDigests,
+  expected: ExpectedDigests,
+  model: string,
+  where: string,
+): void {
+  const wrong = firstMismatch(actual, expected)
+  if (wrong === undefined) return
+  const is = Buffer.from(actual[wrong.algorithm], 'hex').toString(wrong.encoding)
+  const wanted = Buffer.from(wrong.hex, 'hex').toString(wrong.encoding)
+  throw new EdgebootError(
+    'MODEL_DIGEST_MISMATCH',
+    `the package of model '${model}' has ${wrong.algorithm} ${is} (${actual.bytes} bytes), expected ${wanted}`,
+    { details: { where, model, algorithm: wrong.algorithm, expected: wanted, actual: is } },
+  )
+}
+
+function firstMismatch(
+  actual: Pick<FileDigests, 'md5' | 'sha256'>,
+  expected: ExpectedDigests,
+): Digest | undefined {
+  for (const digest of [expected.sha256, expected.md5]) {
+    if (digest !== undefined && actual[digest.algorithm] !== digest.hex) return digest
+  }
+  return undefined
+}

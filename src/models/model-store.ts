@@ -1,0 +1,331 @@
+import { isAbsolute, join } from 'node:path'
+import { stat } from 'node:fs/promises'
+import type { ModelsSettings, ModelSource } from '../config/settings.ts'
+import type { Clock } from '../core/clock.ts'
+import { asEdgebootError, EdgebootError } from '../core/errors.ts'
+import type { LogFields, Logger } from '../core/log.ts'
+import { detectEntry, detectModule, findModule, type DetectedEntry } from './detect-entry.ts'
+import { expectedDigests, hasDigest, type ExpectedDigests } from './digest.ts'
+import { assertModelName } from './model-name.ts'
+import type { ModelPackage } from './model-package.ts'
+import { addressFingerprint, displayAddress, isRemoteAddress } from './package-address.ts'
+import { PackageFetcher, statPackage, type FetchReport } from './package-fetcher.ts'
+import { PackageFolder, type StoredPackage } from './package-folder.ts'
+import { SharedWork } from './shared-work.ts'
+import { asStoreError } from './store-error.ts'
+
+/** What a store works with. */
+export interface ModelStoreOptions {
+  readonly settings: ModelsSettings
+  readonly clock: Clock
+  readonly log: Logger
+  /** Default: Node's own. */
+  readonly fetch?: typeof globalThis.fetch
+}
+
+/** What one caller of {@link ModelStore.resolve} wants besides the package. None may throw. */
+export interface ResolveOptions {
+  /** Leaves; the fetch goes on while somebody else waits for it. */
+  readonly signal?: AbortSignal
+  /** Called on every change; `detail` is the address without credentials, or the path. */
+  readonly onState?: (state: 'FETCHING' | 'VERIFYING', detail: string) => void
+  /** Called for every chunk of a download, with its size when the server says. */
+  readonly onProgress?: (bytes: number, total?: number) => void
+}
+
+/**
+ * Turns what a configuration says of a model into a package on the disk, proven as configured.
+ *
+ * In this order: a folder put there by hand, unless the policy is `always`; a package of the
+ * store with the configured digest, without any network; without a digest, what was fetched from
+ * the same address before, unless the policy is `always`; the address. When that fails and the
+ * model has an earlier package, that one is kept and a warning says why. The constructor acquires
+ * nothing, and nothing is held between calls.
+ */
+export class ModelStore {
+  readonly #settings: ModelsSettings
+  readonly #log: Logger
+  readonly #store: PackageFolder
+  readonly #fetcher: PackageFetcher
+  readonly #fetches = new SharedWork<StoredPackage, FetchReport>()
+  readonly #said = new Set<string>()
+  #cleaned: Promise<void> | undefined
+
+  constructor({ settings, clock, log, fetch = globalThis.fetch }: ModelStoreOptions) {
+    this.#settings = settings
+    this.#log = log
+    const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
+    this.#store = new PackageFolder(settings.folder, clock, warn)
+    const store = this.#store
+    this.#fetcher = new PackageFetcher({ store, limits: settings.limits, clock, log, fetch })
+  }
+
+  /**
+   * The package of a model, ready to be loaded. May be called for many models at once; those who
+   * want the same package share one fetch.
+   *
+   * @throws `CONFIG_INVALID` for an unsafe name or a malformed digest; with no earlier package to
+   * keep: `MODEL_NOT_FOUND`, `MODEL_DOWNLOAD_*`, `MODEL_DIGEST_MISMATCH`, `MODEL_PACKAGE_*`,
+   * `MODEL_NO_ENTRY`, `MODEL_STORE_FAILED`; the reason of `signal`.
+   */
+  async resolve(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
+    options.signal?.throwIfAborted()
+    assertModelName(source.name)
+    const expected = expectedDigests(source)
+    this.#cleaned ??= this.#clean()
+    await this.#cleaned
+    if (expected.md5 !== undefined && expected.sha256 === undefined) {
+      this.#warnOnce('model.md5_only', source.name, {
+        advice: 'MD5 detects damage, not forgery: configure modelSha256',
+      })
+    }
+    // An address is what `always` looks at; without one there is only the disk.
+    if (this.#settings.download !== 'always' || source.address === undefined) {
+      const placed = await this.#placed(source)
+      if (placed !== undefined) return this.#fromFolder(source, placed)
+    }
+    try {
+      return await this.#obtain(source, expected, options)
+    } catch (thrown) {
+      options.signal?.throwIfAborted()
+      const error = asEdgebootError(
+        asStoreError(thrown, 'read the store of models', this.#settings.folder),
+      )
+      const kept = await this.#previous(source)
+      if (kept === undefined) throw error
+      const { code, message } = error
+      this.#log.warn('model.kept_previous', {
+        model: source.name,
+        version: kept.version,
+        code,
+        reason: message,
+      })
+      return kept
+    }
+  }
+
+  /** A model that somebody put into the models folder by hand, pyboot's way. */
+  async #placed(source: ModelSource): Promise<DetectedEntry | undefined> {
+    const folder = join(this.#settings.folder, source.name)
+    if (source.module !== undefined) {
+      return await findModule([this.#settings.folder, folder], source.module, source.name)
+    }
+    return (await kindOf(folder)) === 'folder' ? await detectEntry(folder, source.name) : undefined
+  }
+
+  async #obtain(
+    source: ModelSource,
+    expected: ExpectedDigests,
+    options: ResolveOptions,
+  ): Promise<ModelPackage> {
+    const addresses = await this.#addresses(source)
+    const stored = await this.#known(source, expected, addresses)
+    if (stored !== undefined) return await this.#use(source, stored, source.address)
+    for (const [index, address] of addresses.entries()) {
+      try {
+        return await this.#fromAddress(source, address, expected, options)
+      } catch (thrown) {
+        if (index === addresses.length - 1 || options.signal?.aborted) throw thrown
+        const { code, message } = asEdgebootError(thrown)
+        this.#log.warn('model.next_address', {
+          model: source.name,
+          address: displayAddress(address),
+          code,
+          reason: message,
+        })
+      }
+    }
+    throw this.#nowhere(source)
+  }
+
+  /** What needs no network: by digest, or fetched before from where the configuration points. */
+  async #known(
+    source: ModelSource,
+    expected: ExpectedDigests,
+    addresses: readonly string[],
+  ): Promise<StoredPackage | undefined> {
+    if (hasDigest(expected)) return await this.#store.findMatching(expected)
+    const { address } = source
+    if (this.#settings.download === 'always' || address === undefined) return undefined
+    // A path is cheap to look at, and may have been replaced since.
+    if (addresses.some((other) => !isRemoteAddress(other))) return undefined
+    const active = await this.#store.active(source.name)
+    if (active?.addressFingerprint !== addressFingerprint(address)) return undefined
+    return await this.#store.find(active.sha256)
+  }
+
+  /** Where to look, in order. A zip put there by hand goes before the network unless `always`. */
+  async #addresses(source: ModelSource): Promise<string[]> {
+    const { download, folder } = this.#settings
+    const zip = join(folder, `${source.name}.zip`)
+    const placed = (await kindOf(zip)) === 'file' ? [zip] : []
+    if (source.address === undefined) return placed
+    if (!isRemoteAddress(source.address)) return [...placed, source.address]
+    if (download === 'never') return placed
+    return download === 'always' ? [source.address, ...placed] : [...placed, source.address]
+  }
+
+  async #fromAddress(
+    source: ModelSource,
+    address: string,
+    expected: ExpectedDigests,
+    options: ResolveOptions,
+  ): Promise<ModelPackage> {
+    if (!isRemoteAddress(address)) {
+      if (!isAbsolute(address)) throw unsupportedAddress(source.name, address)
+      if ((await statPackage(source.name, address)).isFolder) {
+        return this.#fromFolder(source, await this.#detect(source, [address]))
+      }
+    }
+    const { signal } = options
+    const key = JSON.stringify([address, expected.md5?.hex, expected.sha256?.hex])
+    const stored = await this.#fetches.join(
+      key,
+      signal,
+      (report) => tell(report, options),
+      (shared, report) =>
+        this.#fetcher.fetch({ model: source.name, address, expected }, shared, report),
+    )
+    return await this.#use(source, stored, address)
+  }
+
+  /** Takes a package of the store into use, once it is known that it can be started. */
+  async #use(
+    source: ModelSource,
+    stored: StoredPackage,
+    address: string | undefined,
+  ): Promise<ModelPackage> {
+    const result = await this.#fromStored(source, stored)
+    const origin = address ?? join(this.#settings.folder, `${source.name}.zip`)
+    try {
+      const { changed, previous } = await this.#store.activate(source.name, {
+        sha256: stored.sha256,
+        address: displayAddress(origin),
+        addressFingerprint: addressFingerprint(origin),
+      })
+      if (changed) {
+        const { version } = result
+        this.#log.info('model.activated', { model: source.name, version, previous })
+      }
+    } catch (thrown) {
+      // The package is proven and there; only the next start will not know that it was active.
+      const error = asEdgebootError(asStoreError(thrown, 'record it', this.#settings.folder))
+      this.#log.warn('model.activation_unrecorded', { model: source.name, reason: error.message })
+    }
+    return result
+  }
+
+  async #fromStored(source: ModelSource, stored: StoredPackage): Promise<ModelPackage> {
+    const folders = [stored.filesFolder, stored.rootFolder]
+    const entry = await this.#detect(
+      source,
+      source.module === undefined ? folders.slice(1) : folders,
+    )
+    return {
+      name: source.name,
+      version: stored.sha256.slice(0, 12),
+      ...entry,
+      sha256: stored.sha256,
+      modelsFolder: this.#settings.folder,
+    }
+  }
+
+  #fromFolder(source: ModelSource, entry: DetectedEntry): ModelPackage {
+    if (source.md5 !== undefined || source.sha256 !== undefined) {
+      this.#warnOnce('model.folder_digest_unchecked', source.name, {
+        folder: entry.folder,
+        reason: 'a digest belongs to a zip and cannot be checked on a folder',
+      })
+    }
+    const { folder: modelsFolder } = this.#settings
+    return { name: source.name, version: 'folder', ...entry, modelsFolder }
+  }
+
+  async #detect(source: ModelSource, folders: readonly string[]): Promise<DetectedEntry> {
+    if (source.module !== undefined) return detectModule(folders, source.module, source.name)
+    return await detectEntry(folders[0] ?? this.#settings.folder, source.name)
+  }
+
+  /** What served before: the active package, else a folder put there by hand. */
+  async #previous(source: ModelSource): Promise<ModelPackage | undefined> {
+    const active = await this.#store.active(source.name)
+    for (const sha256 of [active?.sha256, active?.previous]) {
+      if (sha256 === undefined) continue
+      const stored = await this.#store.find(sha256)
+      if (stored === undefined) continue
+      // One that cannot be started is no help; what is thrown then is why the new one failed.
+      const found = await this.#fromStored(source, stored).catch(() => undefined)
+      if (found !== undefined) return found
+    }
+    const placed = await this.#placed(source).catch(() => undefined)
+    return placed === undefined ? undefined : this.#fromFolder(source, placed)
+  }
+
+  #nowhere(source: ModelSource): EdgebootError {
+    const { folder } = this.#settings
+    const { name, address } = source
+    if (address !== undefined) {
+      return new EdgebootError(
+        'MODEL_DOWNLOAD_FORBIDDEN',
+        `model '${name}' is not on the disk, and downloads are forbidden (${displayAddress(address)})`,
+        {
+          details: { where: join(folder, name), model: name },
+          fix: `Put the model at ${join(folder, name)} or ${join(folder, name)}.zip, or allow downloads: models.download, DOWNLOAD_MODEL.`,
+        },
+      )
+    }
+    const wanted =
+      source.module === undefined
+        ? `${join(folder, name)}/ or ${join(folder, name)}.zip`
+        : `${join(folder, ...source.module.name.split('.'))}.py or ${join(folder, name)}.zip`
+    return new EdgebootError(
+      'MODEL_NOT_FOUND',
+      `model '${name}' is not on the disk: no ${wanted}`,
+      {
+        details: { where: folder, model: name },
+      },
+    )
+  }
+
+  async #clean(): Promise<void> {
+    try {
+      const removed = await this.#store.removeLeftovers()
+      if (removed > 0) this.#log.info('model.leftovers_removed', { removed })
+    } catch (thrown) {
+      this.#log.warn('model.leftovers_kept', { reason: String(thrown) })
+    }
+  }
+
+  #warnOnce(event: string, model: string, fields: LogFields): void {
+    const key = `${event} ${model}`
+    if (this.#said.has(key)) return
+    this.#said.add(key)
+    this.#log.warn(event, { model, ...fields })
+  }
+}
+
+function tell(report: FetchReport, options: ResolveOptions): void {
+  if (report.kind === 'state') options.onState?.(report.state, report.detail)
+  else if (report.total === undefined) options.onProgress?.(report.bytes)
+  else options.onProgress?.(report.bytes, report.total)
+}
+
+function unsupportedAddress(model: string, address: string): EdgebootError {
+  return new EdgebootError(
+    'CONFIG_INVALID',
+    `the address of model '${model}' is neither http(s) nor an absolute path: ${displayAddress(address)}`,
+    {
+      details: { model },
+      fix: 'Give modelAddress an http(s) address, or the path of a zip or a folder.',
+    },
+  )
+}
+
+async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
+  try {
+    const stats = await stat(path)
+    return stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -1,0 +1,216 @@
+import { mkdir, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { ModelsSettings } from '../config/settings.ts'
+import type { Clock } from '../core/clock.ts'
+import { EdgebootError } from '../core/errors.ts'
+import type { Logger } from '../core/log.ts'
+import { checkDigests, type ExpectedDigests, type FileDigests } from './digest.ts'
+import { downloadFile } from './http-download.ts'
+import { displayAddress, isRemoteAddress } from './package-address.ts'
+import type { PackageFolder, StoredPackage } from './package-folder.ts'
+import {
+  digestFile,
+  readFileChunks,
+  saveStream,
+  tooLarge,
+  type StreamBounds,
+} from './save-stream.ts'
+import { asStoreError } from './store-error.ts'
+import { writeRecord, type PackageRecord } from './store-records.ts'
+import { unpackZip } from './unpack-zip.ts'
+
+/** What the fetcher works with. */
+export interface FetcherOptions {
+  readonly store: PackageFolder
+  readonly limits: ModelsSettings['limits']
+  readonly clock: Clock
+  readonly log: Logger
+  readonly fetch: typeof globalThis.fetch
+}
+
+/** What is wanted, and from where. */
+export interface FetchRequest {
+  /** For messages: the first of those who asked. */
+  readonly model: string
+  /** `http(s)://…` or the absolute path of a zip. */
+  readonly address: string
+  readonly expected: ExpectedDigests
+}
+
+/** How far it is. */
+export type FetchReport =
+  | { readonly kind: 'state'; readonly state: 'FETCHING' | 'VERIFYING'; readonly detail: string }
+  | { readonly kind: 'progress'; readonly bytes: number; readonly total?: number }
+
+/**
+ * Brings a zip from its address into the store: fetched or copied to a temporary file, compared
+ * with its digests, unpacked beside it, moved into place in one step. Whatever fails on the way
+ * leaves the store as it was.
+ */
+export class PackageFetcher {
+  readonly #options: FetcherOptions
+
+  constructor(options: FetcherOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @throws `MODEL_DOWNLOAD_*`, `MODEL_NOT_FOUND` for a path, `MODEL_DIGEST_MISMATCH`,
+   * `MODEL_PACKAGE_*`, `MODEL_STORE_FAILED`, the reason of `signal`.
+   */
+  async fetch(
+    request: FetchRequest,
+    signal: AbortSignal,
+    report: (report: FetchReport) => void,
+  ): Promise<StoredPackage> {
+    const where = displayAddress(request.address)
+    try {
+      if (!isRemoteAddress(request.address)) {
+        report({ kind: 'state', state: 'VERIFYING', detail: where })
+        const known = await this.#findLocal(request, signal)
+        if (known !== undefined) return known
+      }
+      return await this.#fetchInto(await this.#options.store.makeTemporary(), request, {
+        signal,
+        report,
+        where,
+      })
+    } catch (thrown) {
+      throw asStoreError(thrown, `read or store the package of model '${request.model}'`, where)
+    }
+  }
+
+  /** A path costs no network, so it is looked at every time, but copied only when it is new. */
+  async #findLocal(
+    { model, address, expected }: FetchRequest,
+    signal: AbortSignal,
+  ): Promise<StoredPackage | undefined> {
+    const digests = await digestFile(address, await this.#localBounds(model, address, signal))
+    checkDigests(digests, expected, model, address)
+    return await this.#options.store.find(digests.sha256)
+  }
+
+  async #fetchInto(
+    folder: string,
+    request: FetchRequest,
+    way: { signal: AbortSignal; report: (report: FetchReport) => void; where: string },
+  ): Promise<StoredPackage> {
+    const { signal, report, where } = way
+    try {
+      const zipFile = join(folder, 'package.zip')
+      const digests = await this.#bring(request, zipFile, signal, report)
+      report({ kind: 'state', state: 'VERIFYING', detail: where })
+      checkDigests(digests, request.expected, request.model, where)
+      const known = await this.#options.store.find(digests.sha256)
+      if (known !== undefined) return known
+      return await this.#unpack(folder, zipFile, digests, { ...request, where, signal })
+    } finally {
+      await rm(folder, { recursive: true, force: true }).catch((thrown: unknown) => {
+        this.#options.log.warn('model.leftover', { folder, reason: String(thrown) })
+      })
+    }
+  }
+
+  async #bring(
+    { model, address }: FetchRequest,
+    zipFile: string,
+    signal: AbortSignal,
+    report: (report: FetchReport) => void,
+  ): Promise<FileDigests> {
+    if (!isRemoteAddress(address)) {
+      const bounds = await this.#localBounds(model, address, signal)
+      return await saveStream(readFileChunks(address), zipFile, bounds)
+    }
+    const { fetch, clock, limits, log } = this.#options
+    const where = displayAddress(address)
+    log.info('model.fetching', { model, address: where })
+    report({ kind: 'state', state: 'FETCHING', detail: where })
+    return await downloadFile(address, zipFile, {
+      fetch,
+      clock,
+      limits,
+      signal,
+      onProgress: (bytes, total) =>
+        report({ kind: 'progress', bytes, ...(total === undefined ? {} : { total }) }),
+    })
+  }
+
+  async #localBounds(model: string, file: string, signal: AbortSignal): Promise<StreamBounds> {
+    const bounds = { bytesMax: this.#options.limits.packageBytesMax, where: file, signal }
+    const { size } = await statPackage(model, file)
+    if (size > bounds.bytesMax) throw tooLarge(bounds, size)
+    return bounds
+  }
+
+  async #unpack(
+    folder: string,
+    zipFile: string,
+    digests: FileDigests,
+    { model, where, signal }: { model: string; where: string; signal: AbortSignal },
+  ): Promise<StoredPackage> {
+    const { store, limits, clock, log } = this.#options
+    const finished = join(folder, 'package')
+    await mkdir(finished)
+    const unpacked = await unpackFrom(where, zipFile, join(finished, 'files'), limits, signal)
+    const record: PackageRecord = {
+      format: 1,
+      ...digests,
+      address: where,
+      root: unpacked.root,
+      files: unpacked.files,
+      unpackedBytes: unpacked.bytes,
+      unpackedAt: new Date(clock.now()).toISOString(),
+    }
+    await writeRecord(join(finished, 'package.json'), record)
+    signal.throwIfAborted()
+    const stored = await store.install(finished, record)
+    log.info('model.stored', {
+      model,
+      address: where,
+      sha256: digests.sha256,
+      bytes: digests.bytes,
+      files: unpacked.files,
+      unpackedBytes: unpacked.bytes,
+    })
+    return stored
+  }
+}
+
+/** Looks at a path that should be a zip or a folder. @throws `MODEL_NOT_FOUND` */
+export async function statPackage(
+  model: string,
+  path: string,
+): Promise<{ isFolder: boolean; size: number }> {
+  const stats = await stat(path).catch((thrown: unknown) => {
+    throw new EdgebootError('MODEL_NOT_FOUND', `model '${model}' is not at ${path}`, {
+      details: { where: path, model },
+      cause: thrown,
+      fix: 'Correct modelAddress, or put the zip or the folder there.',
+    })
+  })
+  if (!stats.isDirectory() && !stats.isFile()) {
+    throw new EdgebootError(
+      'MODEL_PACKAGE_INVALID',
+      `model '${model}': ${path} is neither a file nor a folder`,
+      { details: { where: path, model } },
+    )
+  }
+  return { isFolder: stats.isDirectory(), size: stats.size }
+}
+
+/** Names the address, not the temporary file, which is gone when somebody reads the error. */
+async function unpackFrom(
+  where: string,
+  zipFile: string,
+  target: string,
+  limits: ModelsSettings['limits'],
+  signal: AbortSignal,
+): ReturnType<typeof unpackZip> {
+  try {
+    return await unpackZip(zipFile, target, limits, signal)
+  } catch (thrown) {
+    if (!(thrown instanceof EdgebootError)) throw thrown
+    const { code, message, cause, fix } = thrown
+    throw new EdgebootError(code, message, { details: { ...thrown.details, where }, cause, fix })
+  }
+}

@@ -1,0 +1,229 @@
+import { randomUUID } from 'node:crypto'
+import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Clock } from '../core/clock.ts'
+import type { LogFields } from '../core/log.ts'
+import { matchesDigests, type ExpectedDigests } from './digest.ts'
+import {
+  isSha256,
+  readActiveRecord,
+  readPackageRecord,
+  replaceRecord,
+  type ActiveRecord,
+  type PackageRecord,
+  type ReadRecord,
+} from './store-records.ts'
+import { syncFolder } from './unpack-zip.ts'
+
+/** A package in the store, whole. */
+export interface StoredPackage {
+  readonly sha256: string
+  readonly md5: string
+  /** Absolute; what the zip held. */
+  readonly filesFolder: string
+  /** Absolute; the one top folder of the zip, else the same. */
+  readonly rootFolder: string
+}
+
+/** Something temporary of another live process is left alone for this long. */
+const temporaryAgeMaxMs = 24 * 60 * 60_000
+
+/**
+ * The store on the disk, `<models folder>/.edgeboot`:
+ *
+ * - `packages/<sha256>/files/…` and, written last, `packages/<sha256>/package.json`. The folder
+ *   appears by one rename, complete; one without a valid record counts as absent.
+ * - `active/<model>.json` says which package a model name stands for, and what it was before.
+ * - `tmp/<pid>-<start of the process>-<random>` while something is under way.
+ *
+ * Several processes may share it. Errors of the file system come as they are.
+ */
+export class PackageFolder {
+  readonly #packages: string
+  readonly #active: string
+  readonly #temporary: string
+  readonly #clock: Clock
+  readonly #warn: (event: string, fields: LogFields) => void
+
+  /** @param warn - Hears of records that cannot be read. */
+  constructor(
+    modelsFolder: string,
+    clock: Clock,
+    warn: (event: string, fields: LogFields) => void,
+  ) {
+    const store = join(modelsFolder, '.edgeboot')
+    this.#packages = join(store, 'packages')
+    this.#active = join(store, 'active')
+    this.#temporary = join(store, 'tmp')
+    this.#clock = clock
+    this.#warn = warn
+  }
+
+  /** The package of this digest, if it is there and whole. */
+  async find(sha256: string): Promise<StoredPackage | undefined> {
+    const folder = join(this.#packages, sha256)
+    const record = this.#trust(
+      join(folder, 'package.json'),
+      await readPackageRecord(join(folder, 'package.json')),
+    )
+    if (record === undefined || record.sha256 !== sha256) return undefined
+    const filesFolder = join(folder, 'files')
+    const rootFolder = join(filesFolder, record.root)
+    if (!(await isFolder(rootFolder))) return undefined
+    return { sha256, md5: record.md5, filesFolder, rootFolder }
+  }
+
+  /** A package that is what the configuration asks for. */
+  async findMatching(expected: ExpectedDigests): Promise<StoredPackage | undefined> {
+    const names = expected.sha256 === undefined ? await this.#names() : [expected.sha256.hex]
+    for (const name of names) {
+      const stored = await this.find(name)
+      if (stored !== undefined && matchesDigests(stored, expected)) return stored
+    }
+    return undefined
+  }
+
+  /**
+   * Moves a finished package into the store.
+   *
+   * @param folder - Temporary, on the same file system; holds `files` and `package.json`.
+   * @returns The package of the store: another process may have been first.
+   */
+  async install(folder: string, record: PackageRecord): Promise<StoredPackage> {
+    const target = join(this.#packages, record.sha256)
+    await mkdir(this.#packages, { recursive: true })
+    await syncFolder(folder)
+    for (let attempt = 1; ; attempt++) {
+      try {
+        await rename(folder, target)
+        await syncFolder(this.#packages)
+        break
+      } catch (thrown) {
+        const code = (thrown as NodeJS.ErrnoException).code
+        if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || attempt === 3) throw thrown
+      }
+      const other = await this.find(record.sha256)
+      if (other !== undefined) return other
+      // Somebody's half: no process of ours leaves one, and nobody uses it.
+      await rm(target, { recursive: true, force: true })
+    }
+    const filesFolder = join(target, 'files')
+    const { sha256, md5, root } = record
+    return { sha256, md5, filesFolder, rootFolder: join(filesFolder, root) }
+  }
+
+  /** What a model name stands for, if anything. */
+  async active(model: string): Promise<ActiveRecord | undefined> {
+    const file = this.#activeFile(model)
+    return this.#trust(file, await readActiveRecord(file))
+  }
+
+  /** Records what a model name stands for. Does nothing when the record says so already. */
+  async activate(
+    model: string,
+    record: Pick<ActiveRecord, 'sha256' | 'address' | 'addressFingerprint'>,
+  ): Promise<{ changed: boolean; previous?: string }> {
+    const old = await this.active(model)
+    const sameAddress = old?.addressFingerprint === record.addressFingerprint
+    if (old !== undefined && old.sha256 === record.sha256 && sameAddress) return { changed: false }
+    const samePackage = old?.sha256 === record.sha256
+    const previous = samePackage ? old.previous : old?.sha256
+    await mkdir(this.#active, { recursive: true })
+    await mkdir(this.#temporary, { recursive: true })
+    await replaceRecord(this.#activeFile(model), this.#temporaryPath() + '.json', {
+      format: 1,
+      ...record,
+      since: samePackage ? old.since : new Date(this.#clock.now()).toISOString(),
+      ...(previous === undefined ? {} : { previous }),
+    })
+    return { changed: !samePackage, ...(previous === undefined ? {} : { previous }) }
+  }
+
+  /** Makes a folder for something under way. Whoever asks removes it. */
+  async makeTemporary(): Promise<string> {
+    const folder = this.#temporaryPath()
+    await mkdir(folder, { recursive: true })
+    return folder
+  }
+
+  /**
+   * Removes what killed processes left.
+   *
+   * @returns How many things were removed.
+   */
+  async removeLeftovers(): Promise<number> {
+    let removed = 0
+    for (const name of await namesIn(this.#temporary)) {
+      if (await this.#inUse(name)) continue
+      await rm(join(this.#temporary, name), { recursive: true, force: true })
+      removed += 1
+    }
+    return removed
+  }
+
+  async #inUse(name: string): Promise<boolean> {
+    const [, pidText, start] = /^(\d{1,10})-(\d{1,16})-/.exec(name) ?? []
+    if (pidText === undefined) return false
+    const pid = Number(pidText)
+    // In a container a new process often has the number of the one that was killed.
+    if (pid === process.pid) return start === processStart()
+    if (!isAlive(pid)) return false
+    try {
+      const { mtimeMs } = await stat(join(this.#temporary, name))
+      return this.#clock.now() - mtimeMs < temporaryAgeMaxMs
+    } catch {
+      return true
+    }
+  }
+
+  async #names(): Promise<string[]> {
+    return (await namesIn(this.#packages)).filter(isSha256)
+  }
+
+  #activeFile(model: string): string {
+    return join(this.#active, `${model}.json`)
+  }
+
+  #temporaryPath(): string {
+    return join(this.#temporary, `${process.pid}-${processStart()}-${randomUUID()}`)
+  }
+
+  #trust<T>(file: string, read: ReadRecord<T>): T | undefined {
+    if (read.kind === 'record') return read.record
+    if (read.kind === 'unreadable') {
+      this.#warn('model.record_unreadable', { file, reason: read.reason })
+    }
+    return undefined
+  }
+}
+
+/** With the process number it names one process, also after a restart. */
+function processStart(): string {
+  return String(Math.floor(performance.timeOrigin))
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0)
+    return true
+  } catch (thrown) {
+    return (thrown as NodeJS.ErrnoException).code === 'EPERM'
+  }
+}
+
+async function namesIn(folder: string): Promise<string[]> {
+  try {
+    return await readdir(folder)
+  } catch (thrown) {
+    if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return []
+    throw thrown
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory()
+  } catch {
+    return false
+  }
+}
