@@ -22,6 +22,8 @@ export const dropReasons = [
   'topic',
   /** The output broker did not take it in time, or its queue was full. */
   'publish',
+  /** The model cannot be started, time after time: the pipeline is BROKEN. */
+  'broken',
   /** The pipeline was stopped before its turn came. */
   'stopped',
 ] as const

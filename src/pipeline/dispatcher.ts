@@ -1,0 +1,214 @@
+import type { Clock, Timer } from '../core/clock.ts'
+import { EdgebootError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import type { InferOutcome } from '../runtime/runner.ts'
+import { ContextEncoder } from './context-encoder.ts'
+import type { Lanes } from './lanes.ts'
+import type { PoolSlot, RunnerPool } from './runner-pool.ts'
+import type { Task } from './task.ts'
+
+/** What the dispatcher needs from around it. */
+export interface DispatcherOptions {
+  readonly lanes: Lanes<Task>
+  readonly pool: RunnerPool
+  readonly clock: Clock
+  readonly batchSize: number
+  /** How long an idle runner waits for a batch to fill; 0 never waits. */
+  readonly batchDelayMs: number
+  /** One event in the model. */
+  readonly timeoutMs: number
+  /** Deaths of a runner, with this event alone in it, after which the event is given up. */
+  readonly attempts: number
+  /** Runs a function soon, once for everything that arrived in this turn of the event loop. */
+  readonly defer: (run: () => void) => void
+  /** False holds the runners back: results would find no place. */
+  readonly mayRun: () => boolean
+  readonly outcome: (task: Task, outcome: InferOutcome) => void
+  readonly givenUp: (task: Task, error: EdgebootError) => void
+  readonly retried: (events: number) => void
+  /** Room came free in the lanes. */
+  readonly taken: () => void
+}
+
+/** A batch under way. */
+interface Batch {
+  readonly tasks: readonly Task[]
+  readonly slot: PoolSlot
+  /** Outcomes received. */
+  done: number
+  /** The runner works on it, rather than on one before it. */
+  served: boolean
+  /** Monotonic milliseconds of the last sign of progress since it is served. */
+  progressAt: number
+}
+
+/**
+ * Gives what waits in the lanes to runners with room, and takes back what a dead runner left.
+ *
+ * Work-conserving: an idle runner takes what is there, less a share for other idle ones. An
+ * event whose runner died is retried in a batch of its own, which tells the culprit from those
+ * that only shared its batch; after `attempts` deaths alone it is given up. One event may keep its
+ * runner for `timeoutMs`; then the runner is killed.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions
+  readonly #contexts = new ContextEncoder()
+  /** Batches by runner, in the order in which it serves them. */
+  readonly #underWay = new Map<PoolSlot, Batch[]>()
+  #inRunners = 0
+  #scheduled = false
+  #closed = false
+  #fill: Timer | undefined
+  #fillIsOver = false
+  #watch: Timer | undefined
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options
+  }
+
+  /** Events that are in a runner. */
+  get inRunners(): number {
+    return this.#inRunners
+  }
+
+  /** Something arrived, or room came free: dispatch at the end of this turn. */
+  poke(): void {
+    if (this.#scheduled || this.#closed) return
+    this.#scheduled = true
+    this.#options.defer(() => {
+      this.#scheduled = false
+      this.#dispatch()
+    })
+  }
+
+  /** Gives out nothing more and cancels its timers. Outcomes of batches under way still count. */
+  close(): void {
+    this.#closed = true
+    this.#fill?.cancel()
+    this.#watch?.cancel()
+  }
+
+  #dispatch(): void {
+    const { lanes, pool, batchSize, mayRun } = this.#options
+    while (!this.#closed && lanes.size > 0 && mayRun()) {
+      const slot = pool.next()
+      if (slot === undefined || this.#mustWaitForMore()) return
+      const share = Math.ceil(lanes.size / Math.max(pool.idle, 1))
+      const tasks = lanes.take(Math.min(share, batchSize), limits.batchBytesMax)
+      if (tasks.length === 0) return
+      this.#send(tasks, slot)
+      this.#options.taken()
+    }
+  }
+
+  #mustWaitForMore(): boolean {
+    const { lanes, batchSize, batchDelayMs, clock } = this.#options
+    if (batchDelayMs === 0 || lanes.size >= batchSize || this.#fillIsOver) return false
+    this.#fill ??= clock.after(batchDelayMs, () => {
+      this.#fill = undefined
+      this.#fillIsOver = true
+      this.#dispatch()
+      this.#fillIsOver = false
+    })
+    return true
+  }
+
+  #send(tasks: readonly Task[], slot: PoolSlot): void {
+    const { clock, timeoutMs } = this.#options
+    const batches = this.#underWay.get(slot) ?? []
+    const served = batches.length === 0
+    if (served) this.#underWay.set(slot, batches)
+    const batch: Batch = { tasks, slot, done: 0, served, progressAt: clock.monotonic() }
+    batches.push(batch)
+    this.#describe(slot, batches)
+    this.#inRunners += tasks.length
+    const deadline = clock.now() + timeoutMs
+    const items = tasks.map((task) => ({
+      event: task.origin.message.payload,
+      context: this.#contexts.encode(task.origin.message, task.device, deadline),
+    }))
+    this.#armWatch(timeoutMs)
+    slot.runner.infer(items, {
+      outcomes: (first, outcomes) => this.#outcomes(batch, first, outcomes),
+      lost: (error) => this.#lost(batch, error),
+    })
+  }
+
+  #outcomes(batch: Batch, first: number, outcomes: readonly InferOutcome[]): void {
+    batch.done += outcomes.length
+    batch.progressAt = this.#options.clock.monotonic()
+    this.#inRunners -= outcomes.length
+    for (let i = 0; i < outcomes.length; i++) {
+      this.#options.outcome(batch.tasks[first + i] as Task, outcomes[i] as InferOutcome)
+    }
+    if (batch.done < batch.tasks.length) return
+    const next = this.#remove(batch)[0]
+    if (next !== undefined) {
+      next.served = true
+      next.progressAt = batch.progressAt
+    }
+    this.#options.lanes.release(batch.tasks)
+    this.poke()
+  }
+
+  #lost(batch: Batch, error: EdgebootError): void {
+    this.#remove(batch)
+    const left = batch.tasks.slice(batch.done)
+    this.#inRunners -= left.length
+    const retry: Task[] = []
+    for (const task of left) {
+      // A batch that waited behind the one being served cannot be to blame.
+      if (batch.served) {
+        if (batch.tasks.length === 1) task.attempts += 1
+        task.alone = true
+      }
+      if (task.attempts >= this.#options.attempts) this.#options.givenUp(task, error)
+      else retry.push(task)
+    }
+    this.#options.retried(retry.length)
+    this.#options.lanes.putBack(retry)
+    this.#options.lanes.release(batch.tasks)
+    this.poke()
+  }
+
+  /** @returns The batches that the runner still has. */
+  #remove(batch: Batch): Batch[] {
+    const batches = (this.#underWay.get(batch.slot) ?? []).filter((other) => other !== batch)
+    if (batches.length === 0) this.#underWay.delete(batch.slot)
+    else this.#underWay.set(batch.slot, batches)
+    this.#describe(batch.slot, batches)
+    return batches
+  }
+
+  #describe(slot: PoolSlot, batches: readonly Batch[]): void {
+    slot.batches = batches.length
+    slot.exclusive = batches.some((batch) => batch.tasks[0]?.alone === true)
+  }
+
+  /** One timer for all runners, armed only while something is under way. */
+  #armWatch(delayMs: number): void {
+    this.#watch ??= this.#options.clock.after(delayMs, () => {
+      this.#watch = undefined
+      this.#killOverdue()
+    })
+  }
+
+  #killOverdue(): void {
+    const { clock, timeoutMs } = this.#options
+    let nextMs = Infinity
+    for (const [slot, batches] of this.#underWay) {
+      const leftMs = (batches[0]?.progressAt ?? 0) + timeoutMs - clock.monotonic()
+      if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
+      else slot.runner.kill(deadlineError(slot.index, timeoutMs))
+    }
+    if (nextMs < Infinity) this.#armWatch(nextMs)
+  }
+}
+
+function deadlineError(runner: number, timeoutMs: number): EdgebootError {
+  return new EdgebootError(
+    'RUNNER_DEADLINE',
+    `the model did not answer an event within ${timeoutMs} ms, and its runner was killed`,
+    { details: { runner, timeoutMs } },
+  )
+}

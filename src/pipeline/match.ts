@@ -1,0 +1,79 @@
+/** What a condition sees of a message. */
+export interface EventScope {
+  readonly event: unknown
+  readonly telemetry: unknown
+  readonly device: string
+  readonly topic: string
+}
+
+/** Whether a condition holds, and in one sentence why not. */
+export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
+
+/** A compiled condition. Never throws: a missing key or a type that does not fit is "no". */
+export type EventPredicate = (scope: EventScope) => Verdict
+
+/** A device entry, ready to be asked. All attributes must hold. */
+export interface DeviceMatcher {
+  readonly name: string
+  readonly attributes: readonly { readonly name: string; readonly holds: EventPredicate }[]
+}
+
+/** What a func wants: compiled once, asked for every message. */
+export interface Matcher {
+  /** Empty: every message, for no device in particular. */
+  readonly devices: readonly DeviceMatcher[]
+  readonly when?: EventPredicate
+}
+
+/** One event to run: the device that it belongs to, when the func names devices. */
+export interface Match {
+  readonly device: string | undefined
+}
+
+/** What became of one device entry that did not want the message. */
+export interface Miss {
+  readonly stage: 'device' | 'when'
+  readonly device: string | undefined
+  readonly reason: string
+}
+
+/**
+ * Finds the device entries that a message belongs to. Each one that fits is an event of its own;
+ * `when` is asked once for each. Every entry ends in `matches` or in `misses`, in the order of the
+ * configuration.
+ */
+export function matchEvent(
+  matcher: Matcher,
+  event: unknown,
+  topic: string,
+): { matches: Match[]; misses: Miss[] } {
+  const telemetry = telemetryOf(event)
+  const matches: Match[] = []
+  const misses: Miss[] = []
+  const judge = (device: string | undefined, attributes: DeviceMatcher['attributes']): void => {
+    const scope = { event, telemetry, device: device ?? '', topic }
+    for (const attribute of attributes) {
+      const verdict = attribute.holds(scope)
+      if (!verdict.ok) {
+        const reason = `${attribute.name}: ${verdict.reason}`
+        misses.push({ stage: 'device', device, reason })
+        return
+      }
+    }
+    const verdict = matcher.when?.(scope)
+    if (verdict !== undefined && !verdict.ok) {
+      misses.push({ stage: 'when', device, reason: verdict.reason })
+    } else {
+      matches.push({ device })
+    }
+  }
+  if (matcher.devices.length === 0) judge(undefined, [])
+  for (const device of matcher.devices) judge(device.name, device.attributes)
+  return { matches, misses }
+}
+
+function telemetryOf(event: unknown): unknown {
+  return typeof event === 'object' && event !== null && Object.hasOwn(event, 'telemetry')
+    ? (event as { telemetry: unknown }).telemetry
+    : {}
+}

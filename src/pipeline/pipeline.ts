@@ -1,0 +1,308 @@
+import type { Clock } from '../core/clock.ts'
+import { limits } from '../core/limits.ts'
+import type { Logger } from '../core/log.ts'
+import type { OrderBy, WhenFull } from '../config/settings.ts'
+import type { ConnectionState, Sink, Source, SourceMessage } from '../transport/transport.ts'
+import { AckWindow } from './ack-window.ts'
+import { decodePayload } from './decode.ts'
+import { Dispatcher } from './dispatcher.ts'
+import { Lanes } from './lanes.ts'
+import { Ledger } from './ledger.ts'
+import { matchEvent, type Matcher } from './match.ts'
+import { OccasionalLog } from './occasional-log.ts'
+import { Outlet } from './outlet.ts'
+import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
+import type { DropReason, PipelineStats } from './pipeline-stats.ts'
+import type { RunnerPool } from './runner-pool.ts'
+import type { MessageInMotion, Task } from './task.ts'
+
+/** What a pipeline is made of. */
+export interface PipelineParts {
+  readonly source: Source
+  readonly sink: Sink
+  readonly matcher: Matcher
+  /** Made with the callbacks that the pipeline gives: it must know when runners change. */
+  readonly createPool: (callbacks: { changed: () => void; room: () => void }) => RunnerPool
+  /** The topic of a result; `undefined` when the template gives one that MQTT forbids. */
+  readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
+  /** Sent with every result. */
+  readonly resultProperties: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly defer: (run: () => void) => void
+  /** State or reason changed. */
+  readonly changed: (health: PipelineHealth) => void
+}
+
+/** How a pipeline behaves. */
+export interface PipelineLimits {
+  readonly orderBy: OrderBy
+  readonly queue: { readonly size: number; readonly whenFull: WhenFull }
+  readonly batch: { readonly size: number; readonly delayMs: number }
+  readonly timeoutMs: number
+  readonly attempts: number
+  /** False: messages that the broker had kept are left out. */
+  readonly retained: boolean
+}
+
+/**
+ * One rule × func in motion: source → decode → match → lanes → runners → sink.
+ *
+ * Every message that comes in is accounted for: each of its events is published or counted under
+ * a reason, and only then is the message settled towards the broker. Bounded everywhere; nothing
+ * here blocks the event loop, and nothing throws out of a callback.
+ */
+export class Pipeline {
+  readonly #parts: PipelineParts
+  readonly #limits: PipelineLimits
+  readonly #lanes = new Lanes<Task>()
+  readonly #ledger = new Ledger()
+  readonly #window: AckWindow
+  readonly #pool: RunnerPool
+  readonly #dispatcher: Dispatcher
+  readonly #outlet: Outlet
+  readonly #occasionally: OccasionalLog
+  #sourceState: ConnectionState = { status: 'connecting', reason: 'not started' }
+  #sinkState: ConnectionState = { status: 'connecting', reason: 'not started' }
+  #connections = 0
+  #paused = false
+  #draining = false
+  #whenEmpty: (() => void) | undefined
+
+  constructor(parts: PipelineParts, limitsOfThis: PipelineLimits) {
+    this.#parts = parts
+    this.#limits = limitsOfThis
+    this.#occasionally = new OccasionalLog(parts.log, parts.clock)
+    this.#window = new AckWindow((token) => parts.source.acknowledge(token))
+    this.#outlet = new Outlet({
+      sink: parts.sink,
+      resultTopic: parts.resultTopic,
+      resultProperties: parts.resultProperties,
+      occasionally: this.#occasionally,
+      published: (task, bytes) => this.#published(task, bytes),
+      dropped: (task, reason) => this.#drop(task, reason),
+    })
+    this.#pool = parts.createPool({
+      changed: () => this.#poolChanged(),
+      room: () => this.#dispatcher.poke(),
+    })
+    this.#dispatcher = new Dispatcher({
+      lanes: this.#lanes,
+      pool: this.#pool,
+      clock: parts.clock,
+      batchSize: limitsOfThis.batch.size,
+      batchDelayMs: limitsOfThis.batch.delayMs,
+      timeoutMs: limitsOfThis.timeoutMs,
+      attempts: limitsOfThis.attempts,
+      defer: parts.defer,
+      mayRun: () => !this.#blocks || parts.sink.pending < limitsOfThis.queue.size,
+      outcome: (task, outcome) => this.#outlet.outcome(task, outcome),
+      givenUp: (task, error) => this.#outlet.givenUp(task, error),
+      retried: (events) => this.#ledger.retried(events),
+      taken: () => this.#resumeIfRoom(),
+    })
+  }
+
+  /** Loads the model and connects, both at once. Resolves when both have begun. */
+  async start(): Promise<void> {
+    this.#pool.start()
+    await this.#parts.sink.start({
+      state: (state) => {
+        this.#sinkState = state
+        if (state.status === 'connected') this.#connections += 1
+        this.#changed()
+      },
+    })
+    await this.#parts.source.start({
+      message: (message) => this.#message(message),
+      state: (state) => {
+        this.#sourceState = state
+        if (state.status === 'connected') this.#connections += 1
+        this.#changed()
+      },
+    })
+  }
+
+  /**
+   * Stops reading, lets what is in motion come out within `drainMs`, counts the rest as
+   * `stopped`, and closes everything. Never rejects.
+   */
+  async stop(drainMs: number): Promise<void> {
+    this.#draining = true
+    this.#parts.source.drain()
+    this.#changed()
+    const { clock } = this.#parts
+    const end = clock.monotonic() + drainMs
+    await new Promise<void>((resolve) => {
+      const timer = clock.after(drainMs, resolve, { keepAlive: true })
+      this.#whenEmpty = () => {
+        timer.cancel()
+        resolve()
+      }
+      this.#noticeEmpty()
+    })
+    this.#dispatcher.close()
+    const left = (): number => Math.max(end - clock.monotonic(), 0)
+    await this.#pool.stop(left())
+    for (const task of this.#lanes.clear()) this.#drop(task, 'stopped')
+    await this.#parts.sink.close(left())
+    await this.#parts.source.close()
+  }
+
+  get health(): PipelineHealth {
+    return pipelineHealth({
+      pool: this.#pool.state,
+      source: this.#sourceState,
+      sink: this.#sinkState,
+      draining: this.#draining,
+    })
+  }
+
+  stats(): PipelineStats {
+    return this.#ledger.snapshot({
+      preQueue: this.#lanes.size,
+      inRunners: this.#dispatcher.inRunners,
+      postQueue: this.#parts.sink.pending,
+      runnerRestarts: this.#pool.restarts,
+      reconnects: Math.max(this.#connections - 2, 0),
+    })
+  }
+
+  get #blocks(): boolean {
+    return this.#limits.queue.whenFull === 'block'
+  }
+
+  #message(message: SourceMessage): void {
+    this.#ledger.received(message.payload.byteLength)
+    const origin: MessageInMotion = {
+      message,
+      receivedAtMs: this.#parts.clock.monotonic(),
+      entry: message.ack === undefined ? undefined : this.#window.open(message.ack),
+      eventsLeft: 1,
+    }
+    if (message.retain && !this.#limits.retained) {
+      this.#dropEvent(origin, 'retained')
+      return
+    }
+    const decoded = decodePayload(message.payload)
+    if (!decoded.ok) {
+      const { fault, detail } = decoded
+      this.#occasionally.write('warn', 'message.undecodable', fault, () => ({
+        topic: message.topic,
+        bytes: message.payload.byteLength,
+        fault,
+        detail,
+      }))
+      this.#dropEvent(origin, 'decode')
+      return
+    }
+    this.#match(origin, decoded.event)
+  }
+
+  #match(origin: MessageInMotion, event: unknown): void {
+    const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
+    if (matches.length === 0) {
+      // A message that fits no entry is one event; the stage that it came furthest to names it.
+      const miss = misses.find(({ stage }) => stage === 'when') ?? misses[0]
+      this.#dropEvent(origin, miss?.stage ?? 'device')
+      return
+    }
+    const rejected = misses.filter(({ stage }) => stage === 'when').length
+    origin.eventsLeft = matches.length + rejected
+    this.#ledger.fannedOut(origin.eventsLeft - 1)
+    for (let i = 0; i < rejected; i++) this.#dropEvent(origin, 'when')
+    for (const { device } of matches) {
+      this.#enqueue({
+        origin,
+        device,
+        key: this.#keyOf(origin, event, device),
+        bytes: origin.message.payload.byteLength,
+        attempts: 0,
+        alone: false,
+      })
+    }
+  }
+
+  #keyOf(origin: MessageInMotion, event: unknown, device: string | undefined): string | undefined {
+    if (this.#limits.orderBy === 'none') return undefined
+    if (this.#limits.orderBy === 'topic') return origin.message.topic
+    return device ?? deviceNameOf(event) ?? origin.message.topic
+  }
+
+  #enqueue(task: Task): void {
+    if (this.#pool.state.status === 'broken') {
+      this.#drop(task, 'broken')
+      return
+    }
+    const { size, whenFull } = this.#limits.queue
+    const full = this.#lanes.size >= size || this.#lanes.bytes >= limits.queueBytesMax
+    if (full && whenFull === 'drop-newest') {
+      this.#drop(task, 'queue-full')
+      return
+    }
+    if (full && whenFull === 'drop-oldest') {
+      const oldest = this.#lanes.dropOldest()
+      if (oldest !== undefined) this.#drop(oldest, 'queue-full')
+    }
+    this.#lanes.push(task)
+    if (this.#blocks && !this.#paused && this.#lanes.size >= size) {
+      this.#paused = true
+      this.#parts.source.pause()
+    }
+    this.#dispatcher.poke()
+  }
+
+  #resumeIfRoom(): void {
+    if (!this.#paused || this.#lanes.size > this.#limits.queue.size / 2) return
+    this.#paused = false
+    this.#parts.source.resume()
+  }
+
+  #published(task: Task, bytes: number): void {
+    this.#ledger.published(bytes, this.#parts.clock.monotonic() - task.origin.receivedAtMs)
+    this.#settle(task.origin)
+    if (this.#blocks) this.#dispatcher.poke()
+  }
+
+  #drop(task: Task, reason: DropReason): void {
+    this.#dropEvent(task.origin, reason)
+    if (this.#blocks) this.#dispatcher.poke()
+  }
+
+  #dropEvent(origin: MessageInMotion, reason: DropReason): void {
+    this.#ledger.dropped(reason)
+    this.#settle(origin)
+  }
+
+  #settle(origin: MessageInMotion): void {
+    origin.eventsLeft -= 1
+    if (origin.eventsLeft === 0 && origin.entry !== undefined) this.#window.settle(origin.entry)
+    this.#noticeEmpty()
+  }
+
+  #noticeEmpty(): void {
+    if (this.#whenEmpty === undefined || this.#ledger.inMotion > 0) return
+    const notify = this.#whenEmpty
+    this.#whenEmpty = undefined
+    notify()
+  }
+
+  #poolChanged(): void {
+    if (this.#pool.state.status === 'broken') {
+      for (const task of this.#lanes.clear()) this.#drop(task, 'broken')
+      this.#resumeIfRoom()
+    }
+    this.#changed()
+  }
+
+  #changed(): void {
+    this.#parts.changed(this.health)
+  }
+}
+
+function deviceNameOf(event: unknown): string | undefined {
+  if (typeof event !== 'object' || event === null || !('deviceInfo' in event)) return undefined
+  const info = event.deviceInfo
+  if (typeof info !== 'object' || info === null || !('deviceName' in info)) return undefined
+  return typeof info.deviceName === 'string' ? info.deviceName : undefined
+}

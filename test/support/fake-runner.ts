@@ -1,0 +1,100 @@
+import type { EdgebootError } from '../../src/core/errors.ts'
+import type {
+  BatchListener,
+  InferItem,
+  InferOutcome,
+  Runner,
+  RunnerListener,
+  RunnerReady,
+} from '../../src/runtime/runner.ts'
+
+interface FakeBatch {
+  readonly items: readonly InferItem[]
+  readonly listener: BatchListener
+  done: number
+}
+
+/** A runner that does nothing until the test says so. */
+export class FakeRunner implements Runner {
+  readonly batches: FakeBatch[] = []
+  readonly #listener: RunnerListener
+  readonly #started = Promise.withResolvers<RunnerReady>()
+  gone = false
+  starts = 0
+
+  constructor(listener: RunnerListener) {
+    this.#listener = listener
+  }
+
+  start(): Promise<RunnerReady> {
+    this.starts += 1
+    return this.#started.promise
+  }
+
+  infer(items: readonly InferItem[], listener: BatchListener): void {
+    this.batches.push({ items, listener, done: 0 })
+  }
+
+  kill(error: EdgebootError): void {
+    this.die(error)
+  }
+
+  stop(): Promise<void> {
+    this.gone = true
+    return Promise.resolve()
+  }
+
+  /** The model is loaded. */
+  async load(engine = 'Fake 1.0'): Promise<void> {
+    this.#started.resolve({ engine })
+    await this.#started.promise
+    await Promise.resolve()
+  }
+
+  /** The model cannot be loaded. */
+  async failToLoad(error: EdgebootError): Promise<void> {
+    this.gone = true
+    this.#started.reject(error)
+    await this.#started.promise.catch(() => {})
+    await Promise.resolve()
+  }
+
+  /** Events of the batch being served, as text. */
+  get serving(): string[] {
+    const [batch] = this.batches
+    if (batch === undefined) return []
+    return batch.items.slice(batch.done).map(({ event }) => new TextDecoder().decode(event))
+  }
+
+  /** Answers the next `count` events of the batch being served; all that are left by default. */
+  answer(outcomeOf: (event: string) => InferOutcome, count = Infinity): void {
+    const [batch] = this.batches
+    if (batch === undefined) throw new Error('nothing to answer')
+    const first = batch.done
+    const items = batch.items.slice(first, first + count)
+    batch.done += items.length
+    if (batch.done === batch.items.length) this.batches.shift()
+    const decoder = new TextDecoder()
+    batch.listener.outcomes(
+      first,
+      items.map(({ event }) => outcomeOf(decoder.decode(event))),
+    )
+  }
+
+  /** It is gone, with whatever it was working on. */
+  die(error: EdgebootError): void {
+    if (this.gone) return
+    this.gone = true
+    for (const { listener } of this.batches.splice(0)) listener.lost(error)
+    this.#listener.exited(error)
+  }
+}
+
+/** A result with this text. */
+export const value = (text: string): InferOutcome => ({
+  kind: 'value',
+  payload: new TextEncoder().encode(text),
+})
+
+/** A model that repeats what it is given. */
+export const echo = (event: string): InferOutcome => value(event)

@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { EdgebootError } from '../../../src/core/errors.ts'
+import { silentLogger } from '../../../src/core/log.ts'
+import { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { FakeRunner } from '../../support/fake-runner.ts'
+
+class Bench {
+  readonly clock = new FakeClock()
+  readonly runners: FakeRunner[] = []
+  room = 0
+  readonly pool: RunnerPool
+
+  constructor(size: number) {
+    this.pool = new RunnerPool({
+      size,
+      create: (_index, listener) => {
+        const runner = new FakeRunner(listener)
+        this.runners.push(runner)
+        return runner
+      },
+      clock: this.clock,
+      random: () => 0,
+      log: silentLogger,
+      changed: () => {},
+      room: () => (this.room += 1),
+    })
+    this.pool.start()
+  }
+}
+
+const exited = new EdgebootError('RUNNER_EXITED', 'the runner exited with code 3')
+const noHandler = new EdgebootError('MODEL_NO_HANDLER', 'no handler', {
+  details: { where: 'index.py:1' },
+})
+
+test('a pool is ready as soon as one of its runners is', async () => {
+  const { pool, runners } = new Bench(3)
+  assert.equal(pool.state.status, 'starting')
+  await runners[1]?.load('Python 3.11.2')
+  assert.deepEqual(pool.state, {
+    status: 'ready',
+    reason: '',
+    engine: 'Python 3.11.2',
+    error: undefined,
+  })
+  assert.equal(pool.next()?.index, 1)
+})
+
+test('the runner with the least to do is next, and a full one never', async () => {
+  const { pool, runners } = new Bench(2)
+  for (const runner of runners) await runner.load()
+  const first = pool.next()
+  assert.ok(first)
+  first.batches = 1
+  const second = pool.next()
+  assert.ok(second)
+  assert.notEqual(second.index, first.index)
+  first.batches = 2
+  second.batches = 2
+  assert.equal(pool.next(), undefined)
+  assert.equal(pool.idle, 0)
+})
+
+test('restarts a runner that died after the first delay', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.die(exited)
+  assert.equal(bench.pool.state.status, 'backoff')
+  assert.match(bench.pool.state.reason, /exited with code 3; next attempt in 0\.2 s/)
+  bench.clock.advance(200)
+  assert.equal(bench.runners.length, 2)
+  await bench.runners[1]?.load()
+  assert.equal(bench.pool.state.status, 'ready')
+  assert.equal(bench.pool.restarts, 1)
+})
+
+test('three failures to load break the pool, with the place in the reason', async () => {
+  const bench = new Bench(1)
+  for (let i = 0; i < 3; i++) {
+    await bench.runners[i]?.failToLoad(noHandler)
+    bench.clock.advance(1000)
+  }
+  assert.equal(bench.runners.length, 3)
+  assert.equal(bench.pool.state.status, 'broken')
+  assert.match(bench.pool.state.reason, /no handler at index\.py:1; given up after 3 failures/)
+})
+
+test('a pool with one healthy runner is not broken by another that is given up', async () => {
+  const bench = new Bench(2)
+  await bench.runners[0]?.load()
+  await bench.runners[1]?.failToLoad(noHandler)
+  for (let i = 2; i < 4; i++) {
+    bench.clock.advance(1000)
+    await bench.runners[i]?.failToLoad(noHandler)
+  }
+  assert.equal(bench.runners.length, 4)
+  assert.equal(bench.pool.state.status, 'ready')
+})
+
+test('a stopped pool starts nothing again', async () => {
+  const bench = new Bench(2)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.die(exited)
+  await bench.pool.stop(1000)
+  bench.clock.advance(120_000)
+  assert.equal(bench.runners.length, 2)
+  assert.ok(bench.runners[1]?.gone)
+})
+
+test('room is announced when a runner becomes ready', async () => {
+  const bench = new Bench(1)
+  assert.equal(bench.room, 0)
+  await bench.runners[0]?.load()
+  assert.equal(bench.room, 1)
+})
