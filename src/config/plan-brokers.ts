@@ -1,0 +1,133 @@
+import { resolve, dirname } from 'node:path'
+import { readBrokerUrl } from './broker-url.ts'
+import type { ConfigPath } from './config-node.ts'
+import { parseDurationMs } from './duration.ts'
+import type { PlanContext } from './plan-context.ts'
+import { readSecret } from './plan-secret.ts'
+import type { NativeConfig } from './schema.ts'
+import type { BrokerSettings, TlsSettings, WillSettings } from './settings.ts'
+import { topicFault } from './topic-rules.ts'
+
+type NativeBroker = NativeConfig['mqtts'][number]
+
+/** Decides what the brokers of a configuration are, by name. */
+export function planBrokers(context: PlanContext): Map<string, BrokerSettings> {
+  const brokers = new Map<string, BrokerSettings>()
+  context.config.mqtts.forEach((native, index) => {
+    const path = ['mqtts', index]
+    const broker = planBroker(context, native, path)
+    if (broker !== undefined) brokers.set(native.name, broker)
+  })
+  return brokers
+}
+
+function planBroker(
+  context: PlanContext,
+  native: NativeBroker,
+  path: ConfigPath,
+): BrokerSettings | undefined {
+  const qos = native.qos ?? 0
+  if (qos !== 0) {
+    const message = `qos ${qos} is served at most once in this version: acknowledged on receipt`
+    context.warning([...path, 'qos'], message)
+  }
+  const credentials = planCredentials(context, native, path)
+  const tls = planTls(context, native, path)
+  const will = planWill(context, native, path)
+  const address = readBrokerUrl(native.broker)
+  if (!address.ok) {
+    context.error([...path, 'broker'], address.message, address.suggestion)
+    return undefined
+  }
+  if (tls !== undefined && !address.secure) {
+    const message = 'tls has no effect on an address that is not encrypted'
+    context.error([...path, 'tls'], message, 'begin the address with mqtts:// or wss://')
+  }
+  const inUrl = address.username !== undefined || address.password !== undefined
+  if (inUrl && (credentials.username !== undefined || credentials.password !== undefined)) {
+    const message = 'user name and password stand in the address and beside it'
+    context.error([...path, 'broker'], message, 'keep username and passwordFile')
+  }
+  const username = credentials.username ?? address.username
+  const password = credentials.password ?? address.password
+  if (password !== undefined && username === undefined) {
+    context.error(path, 'a password needs a user name', 'add username')
+  }
+  return {
+    name: native.name,
+    url: address.url,
+    qos,
+    retain: native.retain ?? false,
+    protocol: native.protocol ?? 'auto',
+    keepAliveSeconds: planKeepAlive(context, native, path),
+    connectTimeoutMs: parseDurationMs(native.connectTimeout ?? '10s') ?? 10_000,
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+    ...(tls === undefined ? {} : { tls }),
+    ...(will === undefined ? {} : { will }),
+  }
+}
+
+/** MQTT counts it in whole seconds, in two bytes. */
+function planKeepAlive(context: PlanContext, native: NativeBroker, path: ConfigPath): number {
+  const seconds = (parseDurationMs(native.keepAlive ?? '60s') ?? 60_000) / 1000
+  if (seconds > 65_535) {
+    context.error([...path, 'keepAlive'], 'keepAlive must be at most 65535 seconds')
+  }
+  return Math.ceil(seconds)
+}
+
+function planCredentials(
+  context: PlanContext,
+  native: NativeBroker,
+  path: ConfigPath,
+): { readonly username?: string; readonly password?: string } {
+  const { username } = native
+  const password = readSecret(context, path, {
+    key: 'password',
+    value: native.password,
+    file: native.passwordFile,
+  })
+  return {
+    ...(username === undefined ? {} : { username }),
+    ...(password === undefined ? {} : { password }),
+  }
+}
+
+function planTls(
+  context: PlanContext,
+  { tls }: NativeBroker,
+  path: ConfigPath,
+): TlsSettings | undefined {
+  if (tls === undefined) return undefined
+  const folder = dirname(context.surroundings.file)
+  if (tls.insecure === true) {
+    context.warning([...path, 'tls', 'insecure'], 'the certificate of the broker is not checked')
+  }
+  if ((tls.certFile === undefined) !== (tls.keyFile === undefined)) {
+    context.error([...path, 'tls'], 'certFile and keyFile belong together', 'give both or none')
+  }
+  return {
+    insecure: tls.insecure ?? false,
+    ...(tls.caFile === undefined ? {} : { caFile: resolve(folder, tls.caFile) }),
+    ...(tls.certFile === undefined ? {} : { certFile: resolve(folder, tls.certFile) }),
+    ...(tls.keyFile === undefined ? {} : { keyFile: resolve(folder, tls.keyFile) }),
+    ...(tls.serverName === undefined ? {} : { serverName: tls.serverName }),
+  }
+}
+
+function planWill(
+  context: PlanContext,
+  { will }: NativeBroker,
+  path: ConfigPath,
+): WillSettings | undefined {
+  if (will === undefined) return undefined
+  const fault = topicFault(will.topic)
+  if (fault !== undefined) context.error([...path, 'will', 'topic'], `the topic ${fault}`)
+  return {
+    topic: will.topic,
+    payload: will.payload ?? '',
+    qos: will.qos ?? 0,
+    retain: will.retain ?? false,
+  }
+}

@@ -1,0 +1,236 @@
+import { dirname, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { EdgebootError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import { deviceCondition, pointCondition } from './cel-text.ts'
+import type { ConfigPath } from './config-node.ts'
+import { parseDurationMs } from './duration.ts'
+import type { PlanContext } from './plan-context.ts'
+import { compilePredicate } from './predicate.ts'
+import type { NativeConfig } from './schema.ts'
+import type {
+  AttributeSettings,
+  DeviceSettings,
+  ModelSource,
+  PipelineSettings,
+} from './settings.ts'
+
+type NativeFunc = NativeConfig['funcs'][number]
+type NativeDevice = NonNullable<NativeFunc['devices']>[number]
+
+/** What a func contributes to each of its pipelines. */
+export interface FuncPlan {
+  readonly name: string
+  readonly pipeline: Pick<
+    PipelineSettings,
+    'model' | 'devices' | 'when' | 'workers' | 'batch' | 'timeoutMs' | 'params' | 'python' | 'env'
+  >
+}
+
+/** Decides what the funcs of a configuration are, by name, in the order of the file. */
+export function planFuncs(context: PlanContext): Map<string, FuncPlan> {
+  const funcs = new Map<string, FuncPlan>()
+  const workers = defaultWorkers(context)
+  context.config.funcs.forEach((native, index) => {
+    const path = ['funcs', index]
+    const name = native.name ?? native.modelName
+    funcs.set(name, { name, pipeline: planFunc(context, native, path, workers) })
+  })
+  return funcs
+}
+
+function planFunc(
+  context: PlanContext,
+  native: NativeFunc,
+  path: ConfigPath,
+  workers: number,
+): FuncPlan['pipeline'] {
+  if (native.when !== undefined) checkCondition(context, native.when, [...path, 'when'])
+  checkParams(context, native.params, [...path, 'params'])
+  return {
+    model: planModel(context, native, path),
+    devices: planDevices(context, native, path),
+    ...(native.when === undefined ? {} : { when: native.when }),
+    workers: native.workers ?? workers,
+    batch: {
+      size: native.batch?.size ?? limits.batchItemsDefault,
+      delayMs: parseDurationMs(native.batch?.delay ?? 0) ?? 0,
+    },
+    timeoutMs: parseDurationMs(native.timeout ?? limits.eventMs / 1000) ?? limits.eventMs,
+    params: native.params ?? {},
+    ...(native.python === undefined ? {} : { python: interpreter(context, native.python) }),
+    env: native.env ?? {},
+  }
+}
+
+/** A name stays for the PATH; a path is relative to the file. */
+function interpreter(context: PlanContext, python: string): string {
+  return python.includes('/') ? resolve(dirname(context.surroundings.file), python) : python
+}
+
+function planModel(context: PlanContext, native: NativeFunc, path: ConfigPath): ModelSource {
+  const fault = modelNameFault(native.modelName)
+  if (fault !== undefined) {
+    const message = `modelName ${JSON.stringify(native.modelName)} ${fault}`
+    context.error([...path, 'modelName'], message, 'it becomes the name of a folder')
+  }
+  const address = planAddress(context, native, path)
+  checkDigests(context, native, path)
+  const module = planModule(context, native, path)
+  return {
+    name: native.modelName,
+    ...(address === undefined ? {} : { address }),
+    ...(native.modelMd5 === undefined ? {} : { md5: native.modelMd5.trim() }),
+    ...(native.modelSha256 === undefined ? {} : { sha256: native.modelSha256.trim() }),
+    ...(module === undefined ? {} : { module }),
+  }
+}
+
+function modelNameFault(name: string): string | undefined {
+  if (name.startsWith('.')) return 'begins with a dot'
+  if (/[/\\]/.test(name)) return 'has a path separator'
+  if (/\p{Cc}/u.test(name)) return 'has a control character'
+  if (!name.isWellFormed()) return 'is not valid Unicode'
+  if (name.trim() === '') return 'is blank'
+  return Buffer.byteLength(name) > 200 ? 'is longer than 200 bytes' : undefined
+}
+
+function planAddress(
+  context: PlanContext,
+  { modelAddress }: NativeFunc,
+  path: ConfigPath,
+): string | undefined {
+  if (modelAddress === undefined) return undefined
+  const addressPath = [...path, 'modelAddress']
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(modelAddress)?.[1]?.toLowerCase()
+  const folder = dirname(context.surroundings.file)
+  if (scheme === undefined) return resolve(folder, modelAddress)
+  const url = URL.parse(modelAddress)
+  if (scheme === 'http' || scheme === 'https') {
+    if (url === null)
+      context.error(
+        addressPath,
+        'modelAddress is not a valid address',
+        'such as https://host/model.zip',
+      )
+    return modelAddress
+  }
+  if (scheme === 'file' && url !== null && url.host === '') return fileURLToPath(url)
+  const message = `modelAddress has the protocol ${scheme}, which is not supported`
+  context.error(addressPath, message, 'give an http or https address, or a path')
+  return undefined
+}
+
+function checkDigests(context: PlanContext, native: NativeFunc, path: ConfigPath): void {
+  const md5 = native.modelMd5?.trim()
+  if (md5 !== undefined) {
+    const md5Path = [...path, 'modelMd5']
+    const isMd5 = /^[\da-f]{32}$/i.test(md5) || /^[A-Za-z\d+/]{21}[AQgw](?:==)?$/.test(md5)
+    if (!isMd5) {
+      const message = `modelMd5 ${JSON.stringify(md5)} is no MD5`
+      context.error(md5Path, message, '24 characters of base64, or 32 hexadecimal digits')
+    } else if (native.modelSha256 === undefined) {
+      context.warning(md5Path, 'MD5 finds damage, not forgery', 'add modelSha256')
+    }
+  }
+  const sha256 = native.modelSha256?.trim()
+  if (sha256 !== undefined && !/^[\da-f]{64}$/i.test(sha256)) {
+    const message = `modelSha256 ${JSON.stringify(sha256)} is no SHA-256`
+    context.error(
+      [...path, 'modelSha256'],
+      message,
+      '64 hexadecimal digits, as sha256sum prints them',
+    )
+  }
+}
+
+function planModule(
+  context: PlanContext,
+  { module }: NativeFunc,
+  path: ConfigPath,
+): ModelSource['module'] | undefined {
+  if (module === undefined) return undefined
+  const match =
+    /^((?:[\p{L}_][\p{L}\p{N}_]*\.)*[\p{L}_][\p{L}\p{N}_]*)\.([\p{L}_][\p{L}\p{N}_]*)$/u.exec(
+      module,
+    )
+  const [, name, functionName] = match ?? []
+  if (name === undefined || functionName === undefined) {
+    const message = `module must be a Python module and a function in it, not ${JSON.stringify(module)}`
+    context.error([...path, 'module'], message, 'such as industry.telemetry.telm_temperature')
+    return undefined
+  }
+  return { name, function: functionName }
+}
+
+function planDevices(context: PlanContext, native: NativeFunc, path: ConfigPath): DeviceSettings[] {
+  return (native.devices ?? []).map((device, index) => ({
+    name: device.name ?? device.deviceName ?? `device-${index + 1}`,
+    attributes: planAttributes(context, device, [...path, 'devices', index]),
+  }))
+}
+
+function planAttributes(
+  context: PlanContext,
+  device: NativeDevice,
+  path: ConfigPath,
+): AttributeSettings[] {
+  const { deviceName, pointName, when } = device
+  const attributes: AttributeSettings[] = []
+  if (deviceName !== undefined) {
+    attributes.push({
+      name: 'deviceName',
+      value: deviceName,
+      expression: deviceCondition(deviceName),
+    })
+  }
+  if (pointName !== undefined) {
+    attributes.push({ name: 'pointName', value: pointName, expression: pointCondition(pointName) })
+  }
+  if (when !== undefined) {
+    checkCondition(context, when, [...path, 'when'])
+    attributes.push({ name: 'when', value: '', expression: when })
+  }
+  return attributes
+}
+
+function checkCondition(context: PlanContext, condition: string, path: ConfigPath): void {
+  try {
+    compilePredicate(condition)
+  } catch (thrown) {
+    if (!(thrown instanceof EdgebootError)) throw thrown
+    const { offset, reason } = thrown.details
+    const place = typeof offset === 'number' ? offset : 0
+    const usesPython = /\b(?:and|or|not|None|True|False)\b/.test(condition)
+    const hint = usesPython
+      ? 'CEL writes && for and, || for or, ! for not, true, false and null'
+      : undefined
+    context.errorInside(path, place, `the condition ${String(reason)}`, hint)
+  }
+}
+
+/** Params travel to the model as JSON. */
+function checkParams(context: PlanContext, params: unknown, path: ConfigPath): void {
+  if (params === undefined) return
+  const bytes = Buffer.byteLength(JSON.stringify(params))
+  if (bytes > paramsBytesMax) {
+    context.error(
+      path,
+      `params are ${bytes} bytes, more than ${paramsBytesMax}`,
+      'put large data into the package',
+    )
+  }
+}
+
+const paramsBytesMax = 1024 * 1024
+
+/** `MAX_EDGE_NUM` of pyboot, else one. */
+function defaultWorkers(context: PlanContext): number {
+  const written = context.surroundings.env['MAX_EDGE_NUM']
+  if (written === undefined || written.trim() === '') return 1
+  const workers = Number(written)
+  if (Number.isInteger(workers) && workers >= 1 && workers <= 256) return workers
+  const message = `MAX_EDGE_NUM must be a whole number from 1 to 256, not ${JSON.stringify(written)}`
+  context.findings.environment('error', message)
+  return 1
+}

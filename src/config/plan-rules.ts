@@ -1,0 +1,265 @@
+import { createHash } from 'node:crypto'
+import { limits } from '../core/limits.ts'
+import type { ConfigPath } from './config-node.ts'
+import { parseDurationMs } from './duration.ts'
+import { nearestWord } from './nearest-word.ts'
+import type { PlanContext } from './plan-context.ts'
+import type { FuncPlan } from './plan-funcs.ts'
+import type { NativeConfig } from './schema.ts'
+import type { BrokerSettings, PipelineSettings } from './settings.ts'
+import { filterFault, topicFault } from './topic-rules.ts'
+
+type NativeRule = NativeConfig['rules'][number]
+
+/** How often an event whose runner died is tried, when the configuration does not say. */
+const attemptsDefault = 3
+
+/** Decides the pipelines: rule by rule, and within a rule func by func. */
+export function planRules(
+  context: PlanContext,
+  brokers: ReadonlyMap<string, BrokerSettings>,
+  funcs: ReadonlyMap<string, FuncPlan>,
+): PipelineSettings[] {
+  return new RulePlanner(context, brokers, funcs).plan()
+}
+
+class RulePlanner {
+  readonly #context: PlanContext
+  readonly #brokers: ReadonlyMap<string, BrokerSettings>
+  readonly #funcs: ReadonlyMap<string, FuncPlan>
+  readonly #pipelines: PipelineSettings[] = []
+  readonly #usedFuncs = new Set<string>()
+  /** Lines of client ids by broker address and id. */
+  readonly #clients = new Map<string, number>()
+  /** How many pipelines begin with a name, for the number at its end. */
+  readonly #names = new Map<string, number>()
+
+  constructor(
+    context: PlanContext,
+    brokers: ReadonlyMap<string, BrokerSettings>,
+    funcs: ReadonlyMap<string, FuncPlan>,
+  ) {
+    this.#context = context
+    this.#brokers = brokers
+    this.#funcs = funcs
+  }
+
+  plan(): PipelineSettings[] {
+    const { rules } = this.#context.config
+    if (rules.length === 0) this.#context.warning(['rules'], 'there is no rule: nothing will run')
+    rules.forEach((rule, index) => this.#rule(rule, index))
+    this.#context.config.funcs.forEach((func, index) => {
+      const name = func.name ?? func.modelName
+      if (rules.length === 0 || this.#usedFuncs.has(name)) return
+      this.#context.warning(['funcs', index], `no rule uses the func ${JSON.stringify(name)}`)
+    })
+    return this.#pipelines
+  }
+
+  #rule(rule: NativeRule, index: number): void {
+    const path = ['rules', index]
+    const name = rule.name ?? `rule-${index + 1}`
+    this.#checkLater(rule, path)
+    this.#checkTopics(rule, path)
+    const source = this.#broker(rule.sub.name, [...path, 'sub', 'name'])
+    const sink = this.#broker(rule.pub.name, [...path, 'pub', 'name'])
+    const funcs = this.#ruleFuncs(rule, path)
+    if (source === undefined || sink === undefined) return
+    if (source.url === sink.url && rule.sub.topic === rule.pub.topic) {
+      const message = 'results go to the topic that events come from: each one is an event again'
+      this.#context.warning([...path, 'pub', 'topic'], message)
+    }
+    for (const func of funcs) {
+      this.#checkTemplate(rule, func, path)
+      const isOnly = funcs.length === 1
+      this.#pipelines.push(this.#pipeline({ rule, name, func, isOnly, source, sink, path }))
+    }
+  }
+
+  #pipeline(parts: {
+    rule: NativeRule
+    name: string
+    func: FuncPlan
+    isOnly: boolean
+    source: BrokerSettings
+    sink: BrokerSettings
+    path: ConfigPath
+  }): PipelineSettings {
+    const { rule, name, func, source, sink, path } = parts
+    const { group, topic } = rule.sub
+    const clientIds = this.#clientIds(parts)
+    // Generated ids differ as long as rules do, and rules of one name have been told already.
+    if (rule.sub.clientId !== undefined) {
+      this.#claimClientId(source, clientIds.source, [...path, 'sub', 'clientId'])
+    }
+    if (rule.pub.clientId !== undefined) {
+      this.#claimClientId(sink, clientIds.sink, [...path, 'pub', 'clientId'])
+    }
+    return {
+      name: this.#processName(rule.sub.name, func.pipeline.model.name),
+      rule: name,
+      source: {
+        broker: source,
+        clientId: clientIds.source,
+        topic: group === undefined ? topic : `$share/${group}/${topic}`,
+        retained: rule.sub.retained ?? true,
+      },
+      sink: {
+        broker: sink,
+        clientId: clientIds.sink,
+        topic: rule.pub.topic,
+        timeoutMs: parseDurationMs(rule.pub.timeout ?? '10s') ?? 10_000,
+      },
+      ...func.pipeline,
+      orderBy: rule.orderBy ?? 'device',
+      queue: {
+        size: rule.queue?.size ?? limits.queueItemsDefault,
+        whenFull: rule.queue?.whenFull ?? (source.qos === 0 ? 'drop-oldest' : 'block'),
+      },
+      attempts: rule.onError?.attempts ?? attemptsDefault,
+    }
+  }
+
+  /** As pyboot names its process; the number counts those of the same name before. */
+  #processName(broker: string, model: string): string {
+    const prefix = `sub_process_${broker}_${model}`
+    for (let count = this.#names.get(prefix) ?? 0; ; count++) {
+      const name = `${prefix}_${count}`
+      if (this.#names.has(name)) continue
+      this.#names.set(prefix, count + 1)
+      // A prefix may itself look like a numbered name.
+      this.#names.set(name, this.#names.get(name) ?? 0)
+      return name
+    }
+  }
+
+  /** Every pipeline has two connections of its own, so one id cannot serve several funcs. */
+  #clientIds(parts: { rule: NativeRule; name: string; func: FuncPlan; isOnly: boolean }): {
+    source: string
+    sink: string
+  } {
+    const { rule, name, func, isOnly } = parts
+    const own = (configured: string | undefined, role: 'in' | 'out'): string => {
+      if (configured === undefined) {
+        return generatedClientId(this.#context.surroundings.instance, name, func.name, role)
+      }
+      return isOnly ? configured : `${configured}-${func.name}`
+    }
+    return { source: own(rule.sub.clientId, 'in'), sink: own(rule.pub.clientId, 'out') }
+  }
+
+  #claimClientId(broker: BrokerSettings, clientId: string, path: ConfigPath): void {
+    // An embedded broker on a free port is a broker of its own.
+    const place = broker.url.endsWith(':0') ? broker.name : broker.url
+    const key = JSON.stringify([place, clientId])
+    const { line } = this.#context.at(path)
+    const earlier = this.#clients.get(key)
+    if (earlier === undefined) {
+      this.#clients.set(key, line)
+      return
+    }
+    const message = `the client id ${JSON.stringify(clientId)} is used in line ${earlier} too, at the same broker: the two would throw each other out`
+    this.#context.error(
+      path,
+      message,
+      'give each connection an id of its own, or leave clientId out',
+    )
+  }
+
+  /** Keys that are accepted already and say here what happens until they take effect. */
+  #checkLater(rule: NativeRule, path: ConfigPath): void {
+    if (rule.spool !== undefined) {
+      const message =
+        'spool takes effect in a later version: until then results wait in memory for pub.timeout'
+      this.#context.warningAtKey(path, 'spool', message)
+    }
+    if (rule.onError?.deadLetter !== undefined) {
+      const message =
+        'onError.deadLetter takes effect in a later version: until then such events are counted and logged'
+      this.#context.warningAtKey([...path, 'onError'], 'deadLetter', message)
+      const fault = topicFault(withoutTemplate(rule.onError.deadLetter))
+      if (fault !== undefined)
+        this.#context.error([...path, 'onError', 'deadLetter'], `the topic ${fault}`)
+    }
+  }
+
+  #checkTopics(rule: NativeRule, path: ConfigPath): void {
+    const { topic, group } = rule.sub
+    const fault = filterFault(topic)
+    if (fault !== undefined) this.#context.error([...path, 'sub', 'topic'], `the topic ${fault}`)
+    if (group !== undefined) {
+      const groupPath = [...path, 'sub', 'group']
+      if (topic.startsWith('$share/')) {
+        this.#context.error(
+          groupPath,
+          'the topic names a group already',
+          'take $share/… off the topic',
+        )
+      } else if (/[/+#]/.test(group)) {
+        this.#context.error(groupPath, 'a group has no /, + or # in its name')
+      }
+    }
+    const resultFault = topicFault(withoutTemplate(rule.pub.topic))
+    if (resultFault !== undefined) {
+      this.#context.error([...path, 'pub', 'topic'], `the topic ${resultFault}`)
+    }
+  }
+
+  #checkTemplate(rule: NativeRule, func: FuncPlan, path: ConfigPath): void {
+    if (!rule.pub.topic.includes('${device}') || func.pipeline.devices.length > 0) return
+    const message = `the topic asks for \${device}, but the func ${JSON.stringify(func.name)} names no devices`
+    this.#context.error(
+      [...path, 'pub', 'topic'],
+      message,
+      'add devices to the func, or use ${topic[N]}',
+    )
+  }
+
+  #broker(name: string, path: ConfigPath): BrokerSettings | undefined {
+    const broker = this.#brokers.get(name)
+    if (broker === undefined && !this.#context.known.brokers.includes(name)) {
+      this.#unknown('broker', name, this.#context.known.brokers, path)
+    }
+    return broker
+  }
+
+  #ruleFuncs(rule: NativeRule, path: ConfigPath): FuncPlan[] {
+    const names = rule.funcs ?? [...this.#funcs.keys()]
+    const seen = new Set<string>()
+    return names.flatMap((name, index) => {
+      const func = this.#funcs.get(name)
+      const funcPath = [...path, 'funcs', index]
+      this.#usedFuncs.add(name)
+      if (func === undefined) {
+        const known = this.#context.known.funcs
+        if (!known.includes(name)) this.#unknown('func', name, known, funcPath)
+        return []
+      }
+      if (seen.has(name)) {
+        this.#context.error(funcPath, `the func ${JSON.stringify(name)} is named twice`, 'keep one')
+        return []
+      }
+      seen.add(name)
+      return [func]
+    })
+  }
+
+  #unknown(what: string, name: string, known: readonly string[], path: ConfigPath): void {
+    const meant = nearestWord(name, known)
+    const hint =
+      meant === undefined ? `known: ${known.join(', ') || 'none'}` : `did you mean ${meant}?`
+    this.#context.error(path, `no ${what} is called ${JSON.stringify(name)}`, hint)
+  }
+}
+
+/** Stable over restarts, and at most 23 characters, which every broker takes. */
+function generatedClientId(instance: string, rule: string, func: string, role: string): string {
+  const text = JSON.stringify([instance, rule, func, role])
+  const hash = createHash('sha256').update(text).digest('hex').slice(0, 10)
+  return `edgeboot-${hash}-${role}`
+}
+
+/** A template with something harmless in place of what is filled in later. */
+function withoutTemplate(topic: string): string {
+  return topic.replaceAll(/\$\{(?:device|rule|model|topic(?:\[\d+\])?)\}/g, 'x')
+}

@@ -1,0 +1,101 @@
+import { dirname, join, resolve } from 'node:path'
+import { parseDurationMs } from './duration.ts'
+import { planBrokers } from './plan-brokers.ts'
+import type { PlanContext } from './plan-context.ts'
+import { planFuncs } from './plan-funcs.ts'
+import { planRules } from './plan-rules.ts'
+import { readSecret } from './plan-secret.ts'
+import type { ModelsSettings, Settings, WebSettings } from './settings.ts'
+import { parseSizeBytes } from './size.ts'
+
+/**
+ * Decides everything that a configuration leaves open, and finds the mistakes that no schema can
+ * see: names that lead nowhere or are there twice, conditions that do not compile, addresses and
+ * topics that MQTT forbids. All of them go to the context's findings; the settings mean nothing
+ * when one of them is a mistake.
+ */
+export function planSettings(context: PlanContext): Settings {
+  const brokers = planBrokers(context)
+  const funcs = planFuncs(context)
+  if (context.config.isolation === 'shared') {
+    const message =
+      'isolation shared takes effect in a later version: until then every rule and func has a process'
+    context.warning(['isolation'], message)
+  }
+  return {
+    file: context.surroundings.file,
+    brokers: [...brokers.values()],
+    pipelines: planRules(context, brokers, funcs),
+    web: planWeb(context),
+    models: planModels(context),
+  }
+}
+
+function planWeb(context: PlanContext): WebSettings {
+  const { web } = context.config
+  if (web?.framework === 'express') {
+    const message = 'framework express comes in a later version'
+    context.error(['web', 'framework'], message, 'write fastify, or leave it out')
+  }
+  const token = readSecret(context, ['web'], {
+    key: 'token',
+    value: web?.token,
+    file: web?.tokenFile,
+  })
+  const host = web?.host ?? '127.0.0.1'
+  const enabled = web?.enabled ?? true
+  const hasToken = web?.token !== undefined || web?.tokenFile !== undefined
+  if (enabled && !isLoopback(host) && !hasToken) {
+    const message = `web.host ${JSON.stringify(host)} can be reached by others, so it needs a token`
+    context.error(['web', 'host'], message, 'add tokenFile, or listen on 127.0.0.1')
+  }
+  if (token !== undefined && token.trim() === '') {
+    const key = web?.tokenFile === undefined ? 'token' : 'tokenFile'
+    context.error(['web', key], 'the token is empty')
+  }
+  return { enabled, host, port: web?.port ?? 5888, ...(token === undefined ? {} : { token }) }
+}
+
+function isLoopback(host: string): boolean {
+  return /^127(?:\.\d{1,3}){3}$/.test(host) || ['localhost', '::1', '[::1]'].includes(host)
+}
+
+function planModels(context: PlanContext): ModelsSettings {
+  const { models } = context.config
+  const limits = models?.limits
+  return {
+    folder: modelsFolder(context),
+    download: models?.download ?? defaultDownload(context),
+    limits: {
+      packageBytesMax: parseSizeBytes(limits?.packageBytesMax ?? '512MiB') ?? 0,
+      unpackedBytesMax: parseSizeBytes(limits?.unpackedBytesMax ?? '2GiB') ?? 0,
+      entriesMax: limits?.entriesMax ?? 20_000,
+      ratioMax: limits?.ratioMax ?? 200,
+      idleMs: parseDurationMs(limits?.idleTimeout ?? '30s') ?? 0,
+      totalMs: parseDurationMs(limits?.totalTimeout ?? '30m') ?? 0,
+    },
+  }
+}
+
+function modelsFolder(context: PlanContext): string {
+  const { file, cwd, env, modelsFolder: override } = context.surroundings
+  if (override !== undefined) return resolve(cwd, override)
+  const configured = context.config.models?.folder
+  if (configured !== undefined) return resolve(dirname(file), configured)
+  const home = env['PYBOOT_HOME']
+  if (home !== undefined && home !== '')
+    return resolve(cwd, join(home, 'modules', 'gridsum', 'science'))
+  return resolve(cwd, 'models')
+}
+
+/** pyboot looks for the word True; anything else meant no. */
+function defaultDownload(context: PlanContext): ModelsSettings['download'] {
+  const written = context.surroundings.env['DOWNLOAD_MODEL']
+  if (written === undefined || written.trim() === '') return 'missing'
+  const word = written.trim().toLowerCase()
+  if (word === 'true' || word === '1' || word === 'yes') return 'always'
+  if (word === 'false' || word === '0' || word === 'no') return 'never'
+  const message = `DOWNLOAD_MODEL must be True or False, not ${JSON.stringify(written)}`
+  context.findings.environment('error', message)
+  return 'missing'
+}

@@ -1,0 +1,322 @@
+import { z } from 'zod'
+import { parseDurationMs } from './duration.ts'
+import { parseSizeBytes } from './size.ts'
+
+/**
+ * The native form of a configuration, as it is written. Every description is what an editor shows
+ * through `edgeboot schema`. Defaults are named here for people; `plan.ts` applies them.
+ */
+
+const text = (description: string) => z.string().min(1, 'must not be empty').meta({ description })
+
+const duration = (description: string, byDefault: string) =>
+  z
+    .union([z.string(), z.number()], 'must be a duration such as 10s, 500ms or 2m')
+    .refine((value) => parseDurationMs(value) !== undefined, {
+      error: 'must be a duration of at most 24 days, such as 10s, 500ms or 2m',
+    })
+    .meta({
+      description: `${description} A duration such as 500ms, 10s, 2m, 1h; a bare number is seconds.`,
+      default: byDefault,
+    })
+
+const size = (description: string, byDefault: string) =>
+  z
+    .union([z.string(), z.number()], 'must be a size such as 256MiB or 1GB')
+    .refine((value) => parseSizeBytes(value) !== undefined, {
+      error: 'must be a size such as 256MiB or 1GB',
+    })
+    .meta({
+      description: `${description} A size such as 256MiB or 1GB; a bare number is bytes.`,
+      default: byDefault,
+    })
+
+const whole = (description: string, min: number, max: number) =>
+  z.int().min(min).max(max).meta({ description })
+
+const flag = (description: string) => z.boolean().meta({ description, default: false })
+
+const whenFull = z.enum(['block', 'drop-oldest', 'drop-newest']).meta({
+  description:
+    'What happens to the next event when it is full: the source waits, or an event is dropped and counted. Default: drop-oldest for QoS 0, block for QoS 1 and 2.',
+})
+
+const qos = z.union([z.literal(0), z.literal(1), z.literal(2)], 'must be 0, 1 or 2').meta({
+  description:
+    'MQTT quality of service of subscriptions and results. 1 and 2 are served at most once in this version.',
+  default: 0,
+})
+
+const tls = z
+  .strictObject({
+    caFile: text('Certificates to trust instead of those of the system, PEM.').optional(),
+    certFile: text('Certificate of this client, PEM.').optional(),
+    keyFile: text('Private key of certFile, PEM.').optional(),
+    serverName: text(
+      'Name that the certificate must bear, when it is not the host name.',
+    ).optional(),
+    insecure: flag('Does not check the certificate. Shown as a warning.').optional(),
+  })
+  .meta({ description: 'TLS for mqtts and wss. Paths are relative to this file.' })
+
+const will = z
+  .strictObject({
+    topic: text('Topic of the last will.'),
+    payload: z.string().meta({ description: 'Payload of the last will.', default: '' }).optional(),
+    qos: qos.optional(),
+    retain: flag('Whether the broker keeps it.').optional(),
+  })
+  .meta({
+    description: 'Message that the broker sends when the connection breaks. Off by default.',
+  })
+
+const mqtt = z
+  .strictObject({
+    name: text('Name that rules use. Unique.'),
+    broker: text(
+      'Address: tcp, mqtt, ssl, tls, mqtts, ws or wss, then host and port; embedded:// starts a broker inside edgeboot.',
+    ),
+    qos: qos.optional(),
+    retain: flag('Whether results carry the retain flag.').optional(),
+    protocol: z
+      .enum(['auto', '5', '3.1.1'])
+      .meta({ description: 'MQTT version; auto tries 5 first.', default: 'auto' })
+      .optional(),
+    keepAlive: duration('Longest silence towards the broker.', '60s').optional(),
+    connectTimeout: duration('How long one attempt to connect may take.', '10s').optional(),
+    username: text('User name.').optional(),
+    password: z
+      .string()
+      .meta({ description: 'Password. Better ${ENV} or passwordFile.' })
+      .optional(),
+    passwordFile: text('File that holds the password.').optional(),
+    tls: tls.optional(),
+    will: will.optional(),
+  })
+  .meta({ description: 'An MQTT broker.' })
+
+const sub = z
+  .strictObject({
+    name: text('Name of a broker in mqtts.'),
+    topic: text('Topic filter; + and # are wildcards.'),
+    clientId: text(
+      'Client id of the subscribing connection. Default: one derived from rule and func.',
+    ).optional(),
+    group: text(
+      'Shared subscription: members of a group divide the messages ($share/group/topic).',
+    ).optional(),
+    retained: z
+      .boolean()
+      .meta({
+        description: 'Whether messages that the broker kept from earlier are events too.',
+        default: true,
+      })
+      .optional(),
+  })
+  .meta({ description: 'Where events come from.' })
+
+const pub = z
+  .strictObject({
+    name: text('Name of a broker in mqtts.'),
+    topic: text(
+      'Topic of results; may contain ${device}, ${rule}, ${model}, ${topic} and ${topic[N]}.',
+    ),
+    clientId: text(
+      'Client id of the publishing connection. Default: one derived from rule and func.',
+    ).optional(),
+    timeout: duration('How long a result may wait for the broker.', '10s').optional(),
+  })
+  .meta({ description: 'Where results go.' })
+
+const rule = z
+  .strictObject({
+    name: text('Name in logs and topics. Unique. Default: rule-1, rule-2, …').optional(),
+    sub,
+    pub,
+    funcs: z
+      .array(text('Name of a func.'))
+      .meta({ description: 'Funcs that see the events. Default: every func, as in pyboot.' })
+      .optional(),
+    queue: z
+      .strictObject({
+        size: whole('Events that may wait. Default: 1000.', 1, 1_000_000).optional(),
+        whenFull: whenFull.optional(),
+      })
+      .meta({ description: 'Events that wait for the model.' })
+      .optional(),
+    orderBy: z
+      .enum(['device', 'topic', 'none'])
+      .meta({ description: 'What keeps events in order.', default: 'device' })
+      .optional(),
+    onError: z
+      .strictObject({
+        attempts: whole(
+          'How often an event whose runner died is tried. Default: 3.',
+          1,
+          100,
+        ).optional(),
+        deadLetter: text(
+          'Topic for events that were given up. Takes effect in a later version.',
+        ).optional(),
+      })
+      .meta({ description: 'What happens to events that fail.' })
+      .optional(),
+    spool: z
+      .strictObject({
+        maxBytes: size('Room on the disk.', '256MiB').optional(),
+        whenFull: whenFull.optional(),
+      })
+      .meta({
+        description:
+          'Results that wait on the disk for an absent broker. Takes effect in a later version.',
+      })
+      .optional(),
+  })
+  .meta({ description: 'Where events come from, which funcs see them, and where results go.' })
+
+const device = z
+  .strictObject({
+    name: text(
+      'What context.device says. Default: deviceName, or the place in the list.',
+    ).optional(),
+    deviceName: text('Holds when event.deviceInfo.deviceName is this.').optional(),
+    pointName: text('Holds when event.telemetry has this point.').optional(),
+    when: text('Holds when this CEL condition is true.').optional(),
+    deviceAttr: z
+      .array(
+        z.strictObject({
+          attrName: z.string().meta({ description: 'A name for the condition.' }).optional(),
+          attrValue: z
+            .string()
+            .meta({ description: 'Text that stands in quotes before attrExpression.' })
+            .optional(),
+          attrExpression: z
+            .string()
+            .meta({ description: 'The rest of a Python expression.' })
+            .optional(),
+        }),
+      )
+      .meta({ description: "pyboot's conditions in Python; deviceName is then a name alone." })
+      .optional(),
+  })
+  .meta({ description: 'A device that feeds the func. All that is given must hold.' })
+
+const func = z
+  .strictObject({
+    name: text('Name that rules use. Unique. Default: modelName.').optional(),
+    modelName: text('Name of the model: its folder under models.folder.'),
+    modelAddress: text(
+      'Where the package is: http(s)://… or a path relative to this file.',
+    ).optional(),
+    modelMd5: text('MD5 of the zip, base64 or hex. Finds damage, not forgery.').optional(),
+    modelSha256: text('SHA-256 of the zip, hex.').optional(),
+    module: text(
+      'Python module and function of one argument under models.folder, as pyboot v0 had them: industry.telemetry.telm_temperature.',
+    ).optional(),
+    devices: z
+      .array(device)
+      .meta({ description: 'Devices that feed the func. Default: every message.' })
+      .optional(),
+    when: text(
+      'CEL condition over event, telemetry, device and topic that events must meet.',
+    ).optional(),
+    workers: whole(
+      'Runners. 0 runs a JavaScript model inside its host. Default: MAX_EDGE_NUM, else 1.',
+      0,
+      256,
+    ).optional(),
+    batch: z
+      .strictObject({
+        size: whole('Most events that are handed over at once. Default: 64.', 1, 4096).optional(),
+        delay: duration('How long to wait for a batch to fill.', '0s').optional(),
+      })
+      .meta({ description: 'How events are handed to the model.' })
+      .optional(),
+    timeout: duration('How long the model may take for one event.', '10s').optional(),
+    params: z
+      .record(z.string(), z.unknown())
+      .meta({ description: 'Anything; the model sees it as context.params.' })
+      .optional(),
+    env: z
+      .record(z.string(), z.string())
+      .meta({ description: 'Environment variables of the model.' })
+      .optional(),
+    python: text('Interpreter of a Python model: a path or a name on the PATH.').optional(),
+  })
+  .meta({ description: 'A model, and the devices that feed it.' })
+
+const web = z
+  .strictObject({
+    enabled: z.boolean().meta({ description: 'Whether to serve HTTP.', default: true }).optional(),
+    host: text(
+      'Address to listen on; other than loopback needs a token. Default: 127.0.0.1.',
+    ).optional(),
+    port: whole('Port; 0 picks a free one. Default: 5888.', 0, 65_535).optional(),
+    token: text('Token that requests must bear. Better ${ENV} or tokenFile.').optional(),
+    tokenFile: text('File that holds the token.').optional(),
+    framework: z
+      .enum(['fastify', 'express'])
+      .meta({ description: 'Only fastify in this version.', default: 'fastify' })
+      .optional(),
+  })
+  .meta({ description: 'The HTTP server.' })
+
+const models = z
+  .strictObject({
+    folder: text(
+      'Folder of the models, relative to this file. Default: $PYBOOT_HOME/modules/gridsum/science, else ./models.',
+    ).optional(),
+    download: z
+      .enum(['always', 'missing', 'never'])
+      .meta({ description: 'When to fetch packages. Default: DOWNLOAD_MODEL, else missing.' })
+      .optional(),
+    limits: z
+      .strictObject({
+        packageBytesMax: size('Largest package.', '512MiB').optional(),
+        unpackedBytesMax: size('Largest sum of its files.', '2GiB').optional(),
+        entriesMax: whole('Most files in a package. Default: 20000.', 1, 1_000_000).optional(),
+        ratioMax: z
+          .number()
+          .min(1)
+          .max(100_000)
+          .meta({ description: 'Most bytes that a packed byte may unpack to.', default: 200 })
+          .optional(),
+        idleTimeout: duration('Longest silence of a download.', '30s').optional(),
+        totalTimeout: duration('Longest download.', '30m').optional(),
+      })
+      .meta({ description: 'What a package may be.' })
+      .optional(),
+  })
+  .meta({ description: 'Where model packages live.' })
+
+/** The whole file. */
+export const configSchema = z
+  .strictObject({
+    mqtts: z.array(mqtt).meta({ description: 'MQTT brokers.' }),
+    rules: z
+      .array(rule)
+      .meta({ description: 'Rules: where events come from and where results go.' }),
+    funcs: z.array(func).meta({ description: 'Funcs: models and what feeds them.' }),
+    web: web.optional(),
+    models: models.optional(),
+    isolation: z
+      .enum(['process', 'shared'])
+      .meta({
+        description:
+          'process: a host for every rule and func. shared takes effect in a later version.',
+        default: 'process',
+      })
+      .optional(),
+  })
+  .meta({
+    title: 'edgeboot configuration',
+    description: 'Rules that take MQTT telemetry through models and back.',
+  })
+
+/** A configuration in the native form, as it is written. */
+export type NativeConfig = z.infer<typeof configSchema>
+
+/** The JSON Schema of the native form, for editors. */
+export function configJsonSchema(): Record<string, unknown> {
+  return { ...z.toJSONSchema(configSchema, { io: 'input' }) }
+}
