@@ -1,0 +1,128 @@
+import type { BrokerSettings, WhenFull } from '../../src/config/settings.ts'
+import { systemClock } from '../../src/core/clock.ts'
+import { createLogger, type LogFields, type LogLevel } from '../../src/core/log.ts'
+import { createMqttSink, createMqttSource } from '../../src/transport/mqtt/create-mqtt-transport.ts'
+import type {
+  ConnectionState,
+  PublishFailure,
+  Sink,
+  Source,
+  SourceMessage,
+} from '../../src/transport/transport.ts'
+import { until } from './wait.ts'
+
+let ids = 0
+
+/** A client id that no other test has. */
+export function uniqueId(prefix: string): string {
+  return `${prefix}-${process.pid}-${++ids}`
+}
+
+/** Settings of a broker with defaults that suit a test. */
+export function brokerSettings(
+  url: string,
+  overrides: Partial<BrokerSettings> = {},
+): BrokerSettings {
+  return {
+    name: 'plant',
+    url,
+    qos: 0,
+    retain: false,
+    protocol: 'auto',
+    keepAliveSeconds: 60,
+    connectTimeoutMs: 10_000,
+    ...overrides,
+  }
+}
+
+/** A log line as a test sees it. */
+export interface LogLine {
+  readonly level: LogLevel
+  readonly event: string
+  readonly fields: LogFields
+}
+
+/** A source or a sink, and everything that it said. */
+export class Recorder {
+  readonly messages: SourceMessage[] = []
+  readonly states: ConnectionState[] = []
+  readonly lines: LogLine[] = []
+  readonly outcomes: (PublishFailure | 'published')[] = []
+  readonly log = createLogger(
+    (level, event, fields) => void this.lines.push({ level, event, fields }),
+    'debug',
+  )
+  /** Called instead of keeping the message, when set. */
+  onMessage: ((message: SourceMessage) => void) | undefined
+
+  readonly listener = {
+    message: (message: SourceMessage): void => {
+      if (this.onMessage === undefined) this.messages.push(message)
+      else this.onMessage(message)
+    },
+    state: (state: ConnectionState): void => void this.states.push(state),
+  }
+
+  readonly settled = (failure?: PublishFailure): void => {
+    this.outcomes.push(failure ?? 'published')
+  }
+
+  get statuses(): readonly string[] {
+    return this.states.map(({ status }) => status)
+  }
+
+  get texts(): readonly string[] {
+    return this.messages.map(({ payload }) => Buffer.from(payload).toString())
+  }
+
+  /** Waits until a state of this kind has come, from the `from`-th on. */
+  reached(status: ConnectionState['status'], from = 0): Promise<ConnectionState> {
+    return until(`state ${status}; there were ${JSON.stringify(this.states)}`, () =>
+      this.states.slice(from).find((state) => state.status === status),
+    )
+  }
+}
+
+/** Opens an MQTT source and records it. The caller closes it. */
+export async function openSource(
+  broker: BrokerSettings,
+  options: {
+    readonly topic?: string
+    readonly clientId?: string
+    readonly retained?: boolean
+    /** Does not wait for the connection. */
+    readonly unconnected?: boolean
+  } = {},
+): Promise<{ source: Source; record: Recorder }> {
+  const record = new Recorder()
+  const { topic = '#', clientId = uniqueId('source'), retained = true } = options
+  const settings = { broker, topic, clientId, retained }
+  const source = createMqttSource(settings, { clock: systemClock, log: record.log })
+  await source.start(record.listener)
+  if (options.unconnected !== true) await record.reached('connected')
+  return { source, record }
+}
+
+/** Opens an MQTT sink and records it. The caller closes it. */
+export async function openSink(
+  broker: BrokerSettings,
+  options: {
+    readonly clientId?: string
+    readonly timeoutMs?: number
+    readonly itemsMax?: number
+    readonly bytesMax?: number
+    readonly whenFull?: WhenFull
+    readonly unconnected?: boolean
+  } = {},
+): Promise<{ sink: Sink; record: Recorder }> {
+  const record = new Recorder()
+  const { clientId = uniqueId('sink'), timeoutMs = 10_000, unconnected = false } = options
+  const { itemsMax = 10_000, bytesMax = 64 * 1024 * 1024, whenFull = 'block' } = options
+  const sink = createMqttSink(
+    { broker, clientId, timeoutMs, topic: 'unused' },
+    { clock: systemClock, log: record.log, itemsMax, bytesMax, whenFull },
+  )
+  await sink.start(record.listener)
+  if (!unconnected) await record.reached('connected')
+  return { sink, record }
+}
