@@ -75,10 +75,12 @@ export interface RunnerListener {
  * One loaded model.
  *
  * `start` resolves when the handler is loaded and rejects with a `MODEL_` or `RUNNER_` error whose
- * `details.where` is `file:line` where that is known; a runner that failed to start is gone.
+ * `details.where` is `file:line` where that is known; a runner that failed to start is gone, and
+ * its listener is not told again.
  * `infer` may be called while a batch is under way, up to `limits.runnerBatchesMax`; batches are
  * served in order. `kill` ends it now, whatever it does, its whole process group included; batches
- * are `lost` with the given error. `stop` lets batches under way end within `deadlineMs`, then
+ * are `lost` with the given error, and it has `exited` with it, when it is gone: never from inside
+ * `kill` or `infer`. `stop` lets batches under way end within `deadlineMs`, then
  * kills; it never rejects. Nothing is called after `stop` has resolved.
  */
 export interface Runner {

@@ -1,0 +1,175 @@
+import type { Clock, Timer } from '../core/clock.ts'
+import { asEdgebootError, EdgebootError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import { BatchLedger } from './batch-ledger.ts'
+import type { Carrier } from './carrier.ts'
+import type { ResultPiece } from './batch-codec.ts'
+import type {
+  BatchListener,
+  InferItem,
+  Runner,
+  RunnerListener,
+  RunnerReady,
+  RunnerSpec,
+} from './runner.ts'
+
+/** Between SIGTERM and SIGKILL when a stop is out of time. */
+export const terminateGraceMs = 1_000
+/** A killed runner that the system does not give back in this time is given up as gone. */
+export const killedGoneMs = 5_000
+
+/** What a runner needs besides its spec. */
+export interface RunnerOptions {
+  readonly clock: Clock
+  /** Loading the model; {@link limits.runnerStartMs} by default. */
+  readonly startMs?: number
+}
+
+/**
+ * The life of a runner, whatever carries it: start with a deadline, batches, kill, ordered stop.
+ * The first reason to end it is the one that is told; what comes after that is ignored.
+ */
+export class CarriedRunner implements Runner {
+  readonly #carrier: Carrier
+  readonly #spec: RunnerSpec
+  readonly #listener: RunnerListener
+  readonly #clock: Clock
+  readonly #startMs: number
+  readonly #ledger = new BatchLedger()
+  readonly #gone = Promise.withResolvers<void>()
+  readonly #timers: Timer[] = []
+  #state: 'new' | 'starting' | 'ready' | 'gone' = 'new'
+  #startup: PromiseWithResolvers<RunnerReady> | undefined
+  #startTimer: Timer | undefined
+  #stopping: Promise<void> | undefined
+  /** Why it is being ended. */
+  #verdict: EdgebootError | undefined
+
+  constructor(
+    carrier: Carrier,
+    spec: RunnerSpec,
+    listener: RunnerListener,
+    options: RunnerOptions,
+  ) {
+    this.#carrier = carrier
+    this.#spec = spec
+    this.#listener = listener
+    this.#clock = options.clock
+    this.#startMs = options.startMs ?? limits.runnerStartMs
+  }
+
+  start(): Promise<RunnerReady> {
+    if (this.#state !== 'new') return Promise.reject(this.#unusable())
+    this.#state = 'starting'
+    this.#startup = Promise.withResolvers<RunnerReady>()
+    this.#startTimer = this.#clock.after(this.#startMs, () => this.#condemn(this.#startTimeout()))
+    try {
+      this.#carrier.open({
+        ready: (ready) => this.#ready(ready),
+        failed: (error) => this.#condemn(error),
+        result: (piece) => this.#result(piece),
+        gone: (error) => this.#end(this.#verdict ?? error),
+      })
+    } catch (thrown) {
+      this.#end(asEdgebootError(thrown))
+    }
+    return this.#startup.promise
+  }
+
+  infer(items: readonly InferItem[], listener: BatchListener): void {
+    if (items.length === 0) return
+    if (this.#state !== 'ready' || this.#verdict !== undefined || this.#stopping !== undefined) {
+      const error = this.#verdict ?? this.#unusable()
+      queueMicrotask(() => listener.lost(error))
+      return
+    }
+    this.#carrier.infer(this.#ledger.add(items.length, listener), items)
+  }
+
+  kill(error: EdgebootError): void {
+    if (this.#state === 'new') this.#end(error)
+    else this.#condemn(error)
+  }
+
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopping ??= this.#stop(deadlineMs)
+    return this.#stopping
+  }
+
+  #stop(deadlineMs: number): Promise<void> {
+    if (this.#state === 'new') this.#end(this.#stopped())
+    if (this.#state === 'starting') this.#condemn(this.#stopped())
+    if (this.#state === 'ready' && this.#verdict === undefined) {
+      this.#carrier.drain()
+      this.#after(deadlineMs, () => {
+        this.#carrier.terminate()
+        this.#after(terminateGraceMs, () => this.#condemn(this.#stopped()))
+      })
+    }
+    return this.#gone.promise
+  }
+
+  #ready(ready: RunnerReady): void {
+    if (this.#state !== 'starting' || this.#verdict !== undefined) return
+    this.#startTimer?.cancel()
+    this.#state = 'ready'
+    this.#startup?.resolve(ready)
+  }
+
+  #result(piece: ResultPiece): void {
+    if (this.#state !== 'ready' || this.#verdict !== undefined) return
+    try {
+      this.#ledger.accept(piece)
+    } catch (thrown) {
+      this.#condemn(asEdgebootError(thrown))
+    }
+  }
+
+  #condemn(error: EdgebootError): void {
+    if (this.#state === 'gone' || this.#verdict !== undefined) return
+    this.#verdict = error
+    this.#carrier.kill()
+    this.#after(killedGoneMs, () => this.#end(error))
+  }
+
+  #end(error: EdgebootError): void {
+    if (this.#state === 'gone') return
+    const wasReady = this.#state === 'ready'
+    this.#state = 'gone'
+    this.#startTimer?.cancel()
+    for (const timer of this.#timers) timer.cancel()
+    this.#ledger.lose(error)
+    if (!wasReady) this.#startup?.reject(error)
+    else if (this.#stopping === undefined) this.#listener.exited(error)
+    this.#gone.resolve()
+  }
+
+  #after(delayMs: number, callback: () => void): void {
+    this.#timers.push(this.#clock.after(delayMs, callback, { keepAlive: true }))
+  }
+
+  #startTimeout(): EdgebootError {
+    const { name, version, entryFile } = this.#spec.model
+    return new EdgebootError(
+      'RUNNER_START_TIMEOUT',
+      `model "${name}" (${version}) was not loaded within ${this.#startMs} ms`,
+      { details: { where: entryFile, model: name, startMs: this.#startMs } },
+    )
+  }
+
+  #stopped(): EdgebootError {
+    const { name } = this.#spec.model
+    return new EdgebootError('RUNNER_EXITED', `the runner of model "${name}" was stopped`, {
+      details: { model: name },
+      fix: 'Nothing to do: it was asked to stop.',
+    })
+  }
+
+  #unusable(): EdgebootError {
+    const { name } = this.#spec.model
+    const text = this.#stopping === undefined ? 'is not running' : 'is stopping'
+    return new EdgebootError('RUNNER_EXITED', `the runner of model "${name}" ${text}`, {
+      details: { model: name },
+    })
+  }
+}

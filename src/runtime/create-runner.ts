@@ -1,0 +1,35 @@
+import { EdgebootError } from '../core/errors.ts'
+import type { RunnerOptions } from './carried-runner.ts'
+import { createInlineRunner } from './inline-runner.ts'
+import { createPythonRunner } from './python-runner.ts'
+import type { Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import { createThreadRunner } from './thread-runner.ts'
+
+/** How a runner is made, besides what it runs. */
+export interface CreateRunnerOptions extends RunnerOptions {
+  /** Runs a JavaScript model inside the host (`workers: 0`). Without meaning for others. */
+  readonly inline?: boolean
+}
+
+/** Makes the runner that a model's runtime asks for. Acquires nothing until it is started. */
+export function createRunner(
+  spec: RunnerSpec,
+  listener: RunnerListener,
+  options: CreateRunnerOptions,
+): Runner {
+  const { runtime } = spec.model
+  switch (runtime) {
+    case 'python':
+      return createPythonRunner(spec, listener, options)
+    case 'javascript':
+      return options.inline
+        ? createInlineRunner(spec, listener, options)
+        : createThreadRunner(spec, listener, options)
+    default:
+      return unknownRuntime(runtime)
+  }
+}
+
+function unknownRuntime(runtime: never): never {
+  throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${String(runtime)}"`)
+}

@@ -1,0 +1,84 @@
+/**
+ * Entry of the worker thread that runs a JavaScript model. Speaks with `thread-runner.ts` through a
+ * port of its own, so that nothing that a model does with `parentPort` means anything.
+ */
+import { workerData, type MessagePort } from 'node:worker_threads'
+import type { Writable } from 'node:stream'
+import { decodeInfer, encodeResult } from './batch-codec.ts'
+import { executeBatch } from './batch-executor.ts'
+import type { ModelConstants } from './model-context.ts'
+import { createModelLog } from './model-log.ts'
+import { loadModel, ModelLoadError, type LoadedModel } from './model-module.ts'
+import type { ThreadData, ToHost, ToThread } from './thread-messages.ts'
+
+/** Printed bytes that may wait for the host. A model that prints without end loses the rest. */
+const printedBytesMax = 1024 * 1024
+
+const data = workerData as ThreadData & { port?: MessagePort }
+const port = data.port
+if (port === undefined) throw new Error('this file is started by thread-runner.ts alone')
+delete data.port // a model can import workerData
+
+// Below a library ten frames deep the model's own line would not be seen.
+Error.stackTraceLimit = 30
+boundPrinting(process.stdout)
+boundPrinting(process.stderr)
+await serve(port)
+
+async function serve(port: MessagePort): Promise<void> {
+  const send = (message: ToHost): void => port.postMessage(message)
+  let model: LoadedModel
+  try {
+    model = await loadModel(data.model)
+  } catch (thrown) {
+    if (!(thrown instanceof ModelLoadError)) throw thrown
+    send({ type: 'failed', ...thrown.failure })
+    port.close()
+    return
+  }
+  const constants: ModelConstants = {
+    rule: data.rule,
+    model: { name: data.model.name, version: data.model.version },
+    params: data.params,
+    log: createModelLog((message) => send({ type: 'log', ...message })),
+  }
+  let turn = Promise.resolve()
+  port.on('message', (message: ToThread) => {
+    turn = turn.then(() =>
+      message === 'drain' ? leave() : runBatch(port, model, constants, message),
+    )
+  })
+  send({ type: 'ready', engine: `Node ${process.versions.node}` })
+}
+
+async function runBatch(
+  port: MessagePort,
+  model: LoadedModel,
+  constants: ModelConstants,
+  body: ArrayBuffer,
+): Promise<void> {
+  const { batchId, items } = decodeInfer(new Uint8Array(body))
+  await executeBatch(model, constants, items, (first, outcomes) => {
+    const { buffer } = encodeResult({ batchId, first, outcomes })
+    port.postMessage(buffer, [buffer as ArrayBuffer])
+  })
+}
+
+/** Ends the thread, whatever timers and listeners the model has, once its prints are out. */
+async function leave(): Promise<void> {
+  for (const stream of [process.stdout, process.stderr]) {
+    await new Promise<void>((resolve) => stream.write('', () => resolve()))
+  }
+  process.exit(0)
+}
+
+function boundPrinting(stream: Writable): void {
+  const write = stream.write.bind(stream) as (...args: unknown[]) => boolean
+  const bounded = (...args: unknown[]): boolean => {
+    if (stream.writableLength <= printedBytesMax) return write(...args)
+    const done = args.at(-1)
+    if (typeof done === 'function') process.nextTick(done)
+    return false
+  }
+  stream.write = bounded as typeof stream.write
+}

@@ -1,0 +1,167 @@
+import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
+import type { Clock, Timer } from '../core/clock.ts'
+import { entryPath } from '../core/entry.ts'
+import { asEdgebootError, EdgebootError } from '../core/errors.ts'
+import { decodeResult, encodeInfer } from './batch-codec.ts'
+import { CarriedRunner, type RunnerOptions } from './carried-runner.ts'
+import type { Carrier, CarrierListener } from './carrier.ts'
+import { protocolError } from './frame.ts'
+import { describeModelError, ownFolder } from './model-failure.ts'
+import { PrintedLines } from './printed-lines.ts'
+import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import type { ThreadData, ToThread } from './thread-messages.ts'
+import { parseFailed, parseLog, parseReady } from './worker-messages.ts'
+
+/** After the end of a thread, how long what it left in its streams and its port is waited for. */
+const leftoversMs = 500
+
+/**
+ * A runner that is a worker thread: JavaScript and TypeScript models. A batch goes over as one
+ * transferred buffer and comes back as one. The thread has the environment of the spec and nothing
+ * else; what it prints is captured.
+ */
+export function createThreadRunner(
+  spec: RunnerSpec,
+  listener: RunnerListener,
+  options: RunnerOptions,
+): Runner {
+  const carrier = new ThreadCarrier(spec, listener, options.clock)
+  return new CarriedRunner(carrier, spec, listener, options)
+}
+
+class ThreadCarrier implements Carrier {
+  readonly #spec: RunnerSpec
+  readonly #clock: Clock
+  readonly #printed: PrintedLines
+  #listener: CarrierListener | undefined
+  #worker: Worker | undefined
+  #port: MessagePort | undefined
+  /** Streams and port that still may say something. */
+  #open = 0
+  #exitCode: number | undefined
+  #uncaught: Error | undefined
+  #timer: Timer | undefined
+  #over = false
+
+  constructor(spec: RunnerSpec, listener: RunnerListener, clock: Clock) {
+    this.#spec = spec
+    this.#clock = clock
+    this.#printed = new PrintedLines((...line) => listener.log(...line), clock)
+  }
+
+  open(listener: CarrierListener): void {
+    this.#listener = listener
+    const { port1, port2 } = new MessageChannel()
+    const { rule, model, params, env, pipeline } = this.#spec
+    const data: ThreadData = { rule, model, params }
+    const worker = new Worker(entryPath('./thread-main', import.meta.url), {
+      name: pipeline,
+      env: { ...env },
+      argv: [],
+      execArgv: [],
+      stdin: false,
+      stdout: true,
+      stderr: true,
+      workerData: { ...data, port: port2 },
+      transferList: [port2],
+    })
+    this.#worker = worker
+    this.#port = port1
+    worker.on('error', (thrown: unknown) => {
+      this.#uncaught = thrown instanceof Error ? thrown : new Error(String(thrown))
+    })
+    worker.once('exit', (code) => this.#onExit(code))
+    port1.on('message', (message: unknown) => this.#onMessage(message))
+    this.#untilOver((closed) => port1.once('close', closed))
+    for (const stream of ['stdout', 'stderr'] as const) {
+      worker[stream].on('data', (chunk: Buffer) => this.#printed.print(stream, chunk))
+      this.#untilOver((closed) => worker[stream].once('end', closed))
+    }
+  }
+
+  infer(batchId: number, items: readonly InferItem[]): void {
+    const buffer = encodeInfer(batchId, items).buffer as ArrayBuffer
+    this.#port?.postMessage(buffer satisfies ToThread, [buffer])
+  }
+
+  drain(): void {
+    this.#port?.postMessage('drain' satisfies ToThread)
+  }
+
+  terminate(): void {
+    this.kill()
+  }
+
+  kill(): void {
+    // Its exit tells when it is done; a rejection would tell nothing more.
+    this.#worker?.terminate().catch(() => {})
+  }
+
+  #onMessage(message: unknown): void {
+    try {
+      if (message instanceof ArrayBuffer) {
+        this.#listener?.result(decodeResult(new Uint8Array(message)))
+        return
+      }
+      if (typeof message !== 'object' || message === null || !('type' in message)) {
+        throw protocolError('a message of no known kind')
+      }
+      this.#onWords({ ...message })
+    } catch (thrown) {
+      this.#listener?.failed(asEdgebootError(thrown))
+    }
+  }
+
+  #onWords(message: Record<string, unknown>): void {
+    if (message['type'] === 'log') this.#printed.log(parseLog(message))
+    else if (message['type'] === 'ready') this.#listener?.ready(parseReady(message))
+    else if (message['type'] === 'failed') this.#listener?.failed(parseFailed(message, this.#spec))
+    else throw protocolError('a message of no known kind')
+  }
+
+  #onExit(code: number): void {
+    this.#exitCode = code
+    this.#timer = this.#clock.after(leftoversMs, () => this.#finish(), { keepAlive: true })
+    this.#finishWhenQuiet()
+  }
+
+  #untilOver(subscribe: (closed: () => void) => void): void {
+    this.#open += 1
+    subscribe(() => {
+      this.#open -= 1
+      this.#finishWhenQuiet()
+    })
+  }
+
+  #finishWhenQuiet(): void {
+    if (this.#open === 0 && this.#exitCode !== undefined) this.#finish()
+  }
+
+  #finish(): void {
+    if (this.#over) return
+    this.#over = true
+    this.#timer?.cancel()
+    this.#port?.close()
+    this.#printed.end()
+    this.#listener?.gone(this.#exitError())
+  }
+
+  #exitError(): EdgebootError {
+    const { model } = this.#spec
+    const uncaught = this.#uncaught
+    const error = uncaught && describeModelError(uncaught, ownFolder(model.folder))
+    const how =
+      error === undefined
+        ? `exited with code ${this.#exitCode}`
+        : `ended with an uncaught ${error.type}: ${error.message}`
+    return new EdgebootError('RUNNER_EXITED', `the thread of model "${model.name}" ${how}`, {
+      cause: uncaught,
+      details: {
+        model: model.name,
+        exitCode: this.#exitCode,
+        ...(error?.where === undefined ? {} : { where: error.where }),
+        lastLines: [...this.#printed.lastLines],
+      },
+    })
+  }
+}

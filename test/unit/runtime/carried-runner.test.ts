@@ -1,0 +1,203 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { EdgebootError } from '../../../src/core/errors.ts'
+import { limits } from '../../../src/core/limits.ts'
+import {
+  CarriedRunner,
+  killedGoneMs,
+  terminateGraceMs,
+} from '../../../src/runtime/carried-runner.ts'
+import type { Carrier, CarrierListener } from '../../../src/runtime/carrier.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { specOf } from '../../support/running-model.ts'
+
+const spec = specOf({ runtime: 'python', folder: '/models/told', entry: 'index.py' })
+const item = { event: Buffer.from('1'), context: Buffer.from('{}') }
+const engine = { engine: 'Fake 1.0.0' }
+const crash = new EdgebootError('RUNNER_EXITED', 'crashed')
+const late = new EdgebootError('RUNNER_DEADLINE', 'too late')
+
+/** Does nothing by itself and remembers what it was asked. */
+class FakeCarrier implements Carrier {
+  readonly asked: string[] = []
+  listener: CarrierListener | undefined
+  open(listener: CarrierListener): void {
+    this.listener = listener
+  }
+  infer(batchId: number): void {
+    this.asked.push(`infer ${batchId}`)
+  }
+  drain(): void {
+    this.asked.push('drain')
+  }
+  terminate(): void {
+    this.asked.push('terminate')
+  }
+  kill(): void {
+    this.asked.push('kill')
+  }
+}
+
+class Scene {
+  readonly clock = new FakeClock()
+  readonly carrier = new FakeCarrier()
+  /** Everything that the runner told, in order. */
+  readonly told: string[] = []
+  readonly runner = new CarriedRunner(
+    this.carrier,
+    spec,
+    {
+      log: () => {},
+      exited: (error) => void this.told.push(`exited ${error.code}`),
+    },
+    { clock: this.clock },
+  )
+
+  async ready(): Promise<this> {
+    const started = this.runner.start()
+    this.says.ready(engine)
+    await started
+    return this
+  }
+
+  get says(): CarrierListener {
+    if (this.carrier.listener === undefined) throw new Error('not started')
+    return this.carrier.listener
+  }
+
+  infer(): void {
+    this.runner.infer([item], {
+      outcomes: () => void this.told.push('outcome'),
+      lost: (error) => void this.told.push(`lost ${error.code}`),
+    })
+  }
+}
+
+describe('CarriedRunner', () => {
+  test('is ready when its carrier is', async () => {
+    const scene = new Scene()
+    const started = scene.runner.start()
+    scene.says.ready(engine)
+    assert.deepEqual(await started, engine)
+    assert.equal(scene.clock.timers, 0)
+  })
+
+  test('fails to start when the model cannot be loaded, once it is gone', async () => {
+    const scene = new Scene()
+    const started = scene.runner.start()
+    scene.says.failed(new EdgebootError('MODEL_SYNTAX', 'line 3'))
+    assert.deepEqual(scene.carrier.asked, ['kill'])
+    scene.says.gone(crash)
+    await assert.rejects(started, { code: 'MODEL_SYNTAX' })
+    assert.deepEqual(scene.told, [])
+  })
+
+  test('fails to start when its carrier cannot even try', async () => {
+    const scene = new Scene()
+    scene.carrier.open = () => {
+      throw new EdgebootError('RUNNER_INTERPRETER_MISSING', 'no python')
+    }
+    await assert.rejects(scene.runner.start(), { code: 'RUNNER_INTERPRETER_MISSING' })
+  })
+
+  test('gives a start up that takes too long', async () => {
+    const scene = new Scene()
+    const started = scene.runner.start()
+    scene.clock.advance(limits.runnerStartMs)
+    scene.says.ready(engine)
+    scene.says.gone(crash)
+    await assert.rejects(started, { code: 'RUNNER_START_TIMEOUT' })
+  })
+
+  test('loses batches before it says that it is gone', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.says.gone(crash)
+    scene.says.gone(crash)
+    assert.deepEqual(scene.told, ['lost RUNNER_EXITED', 'exited RUNNER_EXITED'])
+  })
+
+  test('tells nobody from inside kill, and gives the reason of the kill, not of the exit', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.kill(late)
+    scene.runner.kill(crash)
+    assert.deepEqual(scene.told, [])
+    scene.says.gone(crash)
+    assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
+  })
+
+  test('ignores results that come after a kill', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.kill(late)
+    scene.says.result({ batchId: 1, first: 0, outcomes: [{ kind: 'empty' }] })
+    assert.deepEqual(scene.told, [])
+  })
+
+  test('gives up a killed carrier that the system does not let go', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.kill(late)
+    scene.clock.advance(killedGoneMs)
+    assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
+  })
+
+  test('kills what sends results that nobody asked for', async () => {
+    const scene = await new Scene().ready()
+    scene.says.result({ batchId: 7, first: 0, outcomes: [{ kind: 'empty' }] })
+    scene.says.gone(crash)
+    assert.deepEqual(scene.carrier.asked, ['kill'])
+    assert.deepEqual(scene.told, ['exited RUNNER_PROTOCOL'])
+  })
+
+  test('stops in order: drain, then terminate at the deadline, then kill', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    const stopped = scene.runner.stop(100)
+    assert.deepEqual(scene.carrier.asked, ['infer 1', 'drain'])
+    scene.clock.advance(100)
+    assert.equal(scene.carrier.asked.at(-1), 'terminate')
+    scene.clock.advance(terminateGraceMs)
+    assert.equal(scene.carrier.asked.at(-1), 'kill')
+    scene.says.gone(crash)
+    await stopped
+    assert.deepEqual(scene.told, ['lost RUNNER_EXITED'])
+    assert.equal(scene.clock.timers, 0)
+  })
+
+  test('delivers what comes while it stops, and tells nobody of an exit that was asked for', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    const stopped = scene.runner.stop(100)
+    scene.says.result({ batchId: 1, first: 0, outcomes: [{ kind: 'empty' }] })
+    scene.says.gone(crash)
+    await stopped
+    assert.deepEqual(scene.told, ['outcome'])
+  })
+
+  test('ends a start that is under way when it is stopped', async () => {
+    const scene = new Scene()
+    const started = scene.runner.start()
+    const stopped = scene.runner.stop(100)
+    assert.deepEqual(scene.carrier.asked, ['kill'])
+    scene.says.gone(crash)
+    await stopped
+    await assert.rejects(started, { code: 'RUNNER_EXITED' })
+  })
+
+  test('loses a batch that it is given while it stops, but not from inside the call', async () => {
+    const scene = await new Scene().ready()
+    void scene.runner.stop(100)
+    scene.infer()
+    assert.deepEqual(scene.told, [])
+    await Promise.resolve()
+    assert.deepEqual(scene.told, ['lost RUNNER_EXITED'])
+    scene.says.gone(crash)
+  })
+
+  test('cannot be started twice', async () => {
+    const scene = await new Scene().ready()
+    await assert.rejects(scene.runner.start(), { code: 'RUNNER_EXITED' })
+  })
+})
