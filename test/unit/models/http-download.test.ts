@@ -225,7 +225,7 @@ test('gives up on a server that sends nothing for the idle time', async () => {
   clock.advance(roomyLimits.idleMs)
   const error = await failing
   assert.equal(error.code, 'MODEL_DOWNLOAD_FAILED')
-  assert.match(error.message, /sent nothing for models.limits.idleMs, 30000 ms/)
+  assert.match(error.message, /sent nothing for models.limits.idleTimeout, 30000 ms/)
   assert.equal(clock.timers, 0)
 })
 
@@ -256,7 +256,7 @@ test('gives up on a download that drips for longer than the total time', async (
     clock.advance(900)
     drip()
   }
-  assert.match((await failing).message, /longer than models.limits.totalMs, 2500 ms/)
+  assert.match((await failing).message, /longer than models.limits.totalTimeout, 2500 ms/)
 })
 
 test('says why a server cannot be reached', async () => {

@@ -1,0 +1,114 @@
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import { parseDurationMs } from '../config/duration.ts'
+import { limits } from '../core/limits.ts'
+import { logLevels, type LogLevel } from '../core/log.ts'
+import { assembleApp } from './assemble-app.ts'
+import type { CommandIo } from './command-io.ts'
+import { createPinoLogger } from './pino-logger.ts'
+
+const help = `
+Runs until SIGINT or SIGTERM: the first stops in order (reading stops, what is in motion comes
+out, brokers are left), a second one at once.
+
+Examples:
+  edgeboot run                                    conf/config.yaml, as pyboot has it
+  edgeboot run --config plant.yaml --log-level debug
+  edgeboot run --config plant.yaml --log-file logs/edgeboot.log --log-keep 14
+  DOWNLOAD_MODEL=False edgeboot run               never touch the network for models
+
+Environment: DOWNLOAD_MODEL, MAX_EDGE_NUM, PYBOOT_HOME, EDGEBOOT_PYTHON; and what the
+configuration names with \${NAME}.`
+
+interface RunFlags {
+  readonly config: string
+  readonly app?: string
+  readonly webPort?: number
+  readonly logLevel: LogLevel
+  readonly logFormat: 'auto' | 'json' | 'pretty'
+  readonly logFile?: string
+  readonly logKeep: number
+  readonly drainTimeout: number
+}
+
+/** `edgeboot run`: the product. */
+export function addRunCommand(program: Command, io: CommandIo, version: string): void {
+  program
+    .command('run')
+    .summary('run the pipelines of a configuration')
+    .description('Runs the pipelines of a configuration until it is stopped.')
+    .option('-c, --config <file>', 'the configuration', 'conf/config.yaml')
+    .option('--app <file>', 'your own starters (default: edgeboot.config.ts, where there is one)')
+    .option(
+      '--web-port <port>',
+      'HTTP port instead of the configured one; 0 for a free one',
+      parsePort,
+    )
+    .addOption(logLevelOption())
+    .addOption(logFormatOption())
+    .option('--log-file <file>', 'write JSON lines to this file as well, a new one every day')
+    .option('--log-keep <days>', 'daily log files to keep', parseCount, 7)
+    .option(
+      '--drain-timeout <time>',
+      'how long what is in motion may take to come out at a stop',
+      parseTime,
+      limits.drainMs,
+    )
+    .addHelpText('after', help)
+    .action(async (flags: RunFlags) => {
+      const { logger, flush } = createPinoLogger({
+        format: flags.logFormat,
+        level: flags.logLevel,
+        ...(flags.logFile === undefined
+          ? {}
+          : { file: flags.logFile, rotateKeepDays: flags.logKeep }),
+      })
+      try {
+        const boot = await assembleApp({
+          config: flags.config,
+          ...(flags.app === undefined ? {} : { app: flags.app }),
+          ...(flags.webPort === undefined ? {} : { webPort: flags.webPort }),
+          logLevel: flags.logLevel,
+          drainMs: flags.drainTimeout,
+          version,
+          log: logger,
+          io,
+        })
+        io.exit(await boot.run())
+      } finally {
+        await flush()
+      }
+    })
+}
+
+/** `--log-level`, the same for every command that logs. */
+export function logLevelOption(defaultLevel: LogLevel = 'info'): Option {
+  return new Option('--log-level <level>', 'the quietest level that is written')
+    .choices(logLevels)
+    .default(defaultLevel)
+}
+
+/** `--log-format`, the same for every command that logs. */
+export function logFormatOption(): Option {
+  return new Option('--log-format <format>', 'auto is pretty on a terminal and JSON elsewhere')
+    .choices(['auto', 'json', 'pretty'])
+    .default('auto')
+}
+
+/** A whole number above zero. */
+export function parseCount(text: string): number {
+  if (!/^[1-9]\d{0,8}$/.test(text)) throw new InvalidArgumentError('Give a whole number above 0.')
+  return Number(text)
+}
+
+/** A TCP port; 0 asks for a free one. */
+export function parsePort(text: string): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : NaN
+  if (!(port <= 65_535)) throw new InvalidArgumentError('Give a port from 0 to 65535.')
+  return port
+}
+
+function parseTime(text: string): number {
+  const ms = parseDurationMs(text)
+  if (ms === undefined) throw new InvalidArgumentError('Give a time such as 20s, 500ms or 1m.')
+  return ms
+}

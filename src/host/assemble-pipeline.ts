@@ -1,0 +1,98 @@
+import { compilePredicate } from '../config/predicate.ts'
+import type { PipelineSettings } from '../config/settings.ts'
+import type { Clock } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { ModelPackage } from '../models/model-package.ts'
+import type { Matcher } from '../pipeline/match.ts'
+import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
+import { Pipeline } from '../pipeline/pipeline.ts'
+import { RunnerPool } from '../pipeline/runner-pool.ts'
+import { createRunner } from '../runtime/create-runner.ts'
+import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
+import { compileTopicTemplate } from '../transport/topic.ts'
+
+/** What a pipeline needs besides its settings. */
+export interface AssemblyParts {
+  readonly model: ModelPackage
+  readonly runnerEnvironment: Readonly<Record<string, string>>
+  readonly clock: Clock
+  readonly log: Logger
+  readonly changed: (health: PipelineHealth) => void
+}
+
+/**
+ * Builds a pipeline out of its settings: compiles the conditions and the topic template, and
+ * chooses transports and runners. Acquires nothing; `start` of the pipeline does.
+ *
+ * @throws EdgebootError `CONFIG_INVALID` for a condition that does not compile.
+ */
+export function assemblePipeline(settings: PipelineSettings, parts: AssemblyParts): Pipeline {
+  const { model, clock, log } = parts
+  const renderTopic = compileTopicTemplate(settings.sink.topic, {
+    rule: settings.rule,
+    model: settings.model.name,
+  })
+  const spec = {
+    pipeline: settings.name,
+    rule: settings.rule,
+    model,
+    params: settings.params,
+    env: { ...parts.runnerEnvironment, ...settings.env },
+    ...(settings.python === undefined ? {} : { python: settings.python }),
+  }
+  const inline = settings.workers === 0
+  return new Pipeline(
+    {
+      source: createMqttSource(settings.source, { clock, log }),
+      sink: createMqttSink(settings.sink, {
+        clock,
+        log,
+        itemsMax: settings.queue.size,
+        whenFull: settings.queue.whenFull,
+      }),
+      matcher: compileMatcher(settings),
+      createPool: (callbacks) =>
+        new RunnerPool({
+          size: Math.max(settings.workers, 1),
+          create: (_index, listener) => createRunner(spec, listener, { inline, clock }),
+          clock,
+          random: Math.random,
+          log,
+          ...callbacks,
+        }),
+      resultTopic: renderTopic,
+      resultProperties: {
+        'edgeboot-rule': settings.rule,
+        'edgeboot-model': model.name,
+        'edgeboot-version': model.version,
+      },
+      clock,
+      log,
+      // After the I/O of this turn: everything that one read brought is dispatched together.
+      defer: (run) => void setImmediate(run),
+      changed: parts.changed,
+    },
+    {
+      orderBy: settings.orderBy,
+      queue: settings.queue,
+      batch: settings.batch,
+      timeoutMs: settings.timeoutMs,
+      attempts: settings.attempts,
+      retained: settings.source.retained,
+    },
+  )
+}
+
+/** Compiles the conditions of a func. Exported for `edgeboot explain` and tests. */
+export function compileMatcher(settings: Pick<PipelineSettings, 'devices' | 'when'>): Matcher {
+  const devices = settings.devices.map((device) => ({
+    name: device.name,
+    attributes: device.attributes.map(({ name, expression }) => ({
+      name,
+      holds: compilePredicate(expression),
+    })),
+  }))
+  return settings.when === undefined
+    ? { devices }
+    : { devices, when: compilePredicate(settings.when) }
+}

@@ -1,0 +1,81 @@
+/**
+ * The entry of a host process: one pipeline, told what to do over IPC by the main process. Started
+ * by the supervisor alone. It dies with its parent: a lost channel ends it at once, and its
+ * runners end with it.
+ */
+import { systemClock } from '../core/clock.ts'
+import { asEdgebootError, toWireError } from '../core/errors.ts'
+import { limits } from '../core/limits.ts'
+import { createLogger } from '../core/log.ts'
+import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
+import type { Pipeline } from '../pipeline/pipeline.ts'
+import { assemblePipeline } from './assemble-pipeline.ts'
+import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
+
+if (process.send === undefined) {
+  process.stderr.write('edgeboot: this file is started by edgeboot itself, not by hand\n')
+  process.exit(2)
+}
+
+let pipeline: Pipeline | undefined
+let stopping = false
+
+function tell(message: FromHost): void {
+  // An error here means that the parent is gone, which 'disconnect' deals with.
+  process.send?.(message, undefined, undefined, () => {})
+}
+
+function stateChanged(health: PipelineHealth): void {
+  const { state, reason, engine } = health
+  tell({ type: 'state', state, reason, ...(engine === undefined ? {} : { engine }) })
+}
+
+async function start(message: ToHost & { type: 'start' }): Promise<void> {
+  const log = createLogger(
+    (level, event, fields) => tell({ type: 'log', level, event, fields }),
+    message.logLevel,
+  )
+  process.title = message.pipeline.name
+  const assembled = assemblePipeline(message.pipeline, {
+    model: message.model,
+    runnerEnvironment: message.runnerEnvironment,
+    clock: systemClock,
+    log,
+    changed: stateChanged,
+  })
+  pipeline = assembled
+  setInterval(() => tell({ type: 'stats', stats: assembled.stats() }), heartbeatIntervalMs)
+  await assembled.start()
+}
+
+async function stop(drainMs: number): Promise<void> {
+  if (stopping) return
+  stopping = true
+  await pipeline?.stop(drainMs)
+  if (pipeline === undefined || process.send === undefined) process.exit(0)
+  // The last counts, so that the books of the main process are complete.
+  const last: FromHost = { type: 'stats', stats: pipeline.stats() }
+  process.send(last, undefined, undefined, () => process.exit(0))
+}
+
+function fail(thrown: unknown): void {
+  const error = asEdgebootError(thrown)
+  process.stderr.write(`${error.stack ?? error.message}\n`)
+  const message: FromHost = { type: 'failed', error: toWireError(error) }
+  process.send?.(message, undefined, undefined, () => process.exit(error.exitCode))
+}
+
+process.on('message', (message: ToHost) => {
+  if (message.type === 'start') start(message).catch(fail)
+  else if (message.type === 'stop') stop(message.drainMs).catch(fail)
+  else if (pipeline !== undefined) {
+    tell({ type: 'stats', requestId: message.requestId, stats: pipeline.stats() })
+  }
+})
+// Without the parent nobody restarts, counts or stops us.
+process.on('disconnect', () => process.exit(stopping ? 0 : 1))
+process.on('uncaughtException', fail)
+process.on('unhandledRejection', fail)
+// Ctrl-C reaches the whole foreground group; the main process asks for an ordered stop.
+process.on('SIGINT', () => {})
+process.on('SIGTERM', () => void stop(limits.drainMs).catch(fail))

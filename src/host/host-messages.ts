@@ -1,0 +1,48 @@
+import type { PipelineSettings } from '../config/settings.ts'
+import type { WireError } from '../core/errors.ts'
+import type { LogFields, LogLevel } from '../core/log.ts'
+import type { ModelPackage } from '../models/model-package.ts'
+import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import type { PipelineState } from './system-view.ts'
+
+/** From the main process to a host. Plain JSON: it travels over Node's IPC. */
+export type ToHost =
+  | {
+      readonly type: 'start'
+      readonly pipeline: PipelineSettings
+      readonly model: ModelPackage
+      /** The whole environment of the model. */
+      readonly runnerEnvironment: Readonly<Record<string, string>>
+      readonly logLevel: LogLevel
+    }
+  | { readonly type: 'stats'; readonly requestId: number }
+  | { readonly type: 'stop'; readonly drainMs: number }
+
+/** From a host to the main process. */
+export type FromHost =
+  | {
+      readonly type: 'state'
+      readonly state: PipelineState
+      readonly reason: string
+      readonly engine?: string
+    }
+  /** The answer to a question, or without one the heartbeat: it turns, and this is where it stands. */
+  | { readonly type: 'stats'; readonly requestId?: number; readonly stats: PipelineStats }
+  | {
+      readonly type: 'log'
+      readonly level: LogLevel
+      readonly event: string
+      readonly fields: LogFields
+    }
+  /** It cannot go on and exits. */
+  | { readonly type: 'failed'; readonly error: WireError }
+
+/** A host tells its counts at least this often. */
+export const heartbeatIntervalMs = 5000
+
+/** The messages are ours on both sides, but a model in the host's process could send its own. */
+export function isFromHost(message: unknown): message is FromHost {
+  if (typeof message !== 'object' || message === null || !('type' in message)) return false
+  const types: readonly unknown[] = ['state', 'stats', 'log', 'failed']
+  return types.includes(message.type)
+}

@@ -1,0 +1,93 @@
+import { PriorityGroup, type Starter } from '../boot/starter.ts'
+import type { StarterContext } from '../boot/starter-context.ts'
+import type { BrokerSettings, PipelineSettings } from '../config/settings.ts'
+import type { LogLevel } from '../core/log.ts'
+import { forkHost } from '../host/host-process.ts'
+import { PipelineFleet } from '../host/pipeline-fleet.ts'
+import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
+import { runnerEnvironment } from '../runtime/worker-environment.ts'
+import { hostEnvironment } from '../host/host-environment.ts'
+import { embeddedBrokersKey, modelStoreKey, settingsKey, systemViewKey } from './services.ts'
+
+/** What the starter is told from outside. */
+export interface ProcessorOptions {
+  readonly version: string
+  readonly logLevel: LogLevel
+  /** How long what is in motion may take to come out when everything stops. */
+  readonly drainMs: number
+  /** Of the main process; hosts and runners are given parts of it. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+}
+
+/** Runs the pipelines, each in a host process of its own, and keeps them running. */
+export class ProcessorStarter implements Starter {
+  readonly name = 'processor'
+  readonly priorityGroup = PriorityGroup.BasicResources
+  readonly priority = 10_000
+  readonly blocking = false
+  readonly stopDeadlineMs: number
+  readonly #options: ProcessorOptions
+  #fleet: PipelineFleet | undefined
+
+  constructor(options: ProcessorOptions) {
+    this.#options = options
+    this.stopDeadlineMs = options.drainMs + 5000
+  }
+
+  init(): void {}
+
+  setup(context: StarterContext): void {
+    const { pipelines } = context.get(settingsKey)
+    const supervisors = pipelines.map((pipeline) => this.#supervise(pipeline, context))
+    this.#fleet = new PipelineFleet(supervisors, this.#options.version, context.clock)
+    context.provide(systemViewKey, this.#fleet)
+  }
+
+  /** The hosts are on their way when it resolves: what is slow to load in here may come after. */
+  async start(): Promise<void> {
+    await this.#fleet?.start()
+  }
+
+  async stop(): Promise<void> {
+    await this.#fleet?.stop(this.#options.drainMs)
+  }
+
+  #supervise(configured: PipelineSettings, context: StarterContext): PipelineSupervisor {
+    const { environment, logLevel } = this.#options
+    const python = configured.python ?? environment['EDGEBOOT_PYTHON']
+    const pipeline = {
+      ...withEmbeddedAddresses(configured, context),
+      ...(python === undefined ? {} : { python }),
+    }
+    const log = context.log.child({ pipeline: pipeline.name, rule: pipeline.rule })
+    const store = context.get(modelStoreKey)
+    return new PipelineSupervisor({
+      pipeline,
+      resolveModel: (onState) => store.resolve(pipeline.model, { signal: context.signal, onState }),
+      startHost: forkHost,
+      hostEnvironment: hostEnvironment(environment),
+      runnerEnvironment: runnerEnvironment(environment),
+      logLevel,
+      clock: context.clock,
+      random: Math.random,
+      log,
+    })
+  }
+}
+
+function withEmbeddedAddresses(
+  pipeline: PipelineSettings,
+  context: StarterContext,
+): PipelineSettings {
+  const embedded = context.find(embeddedBrokersKey)
+  const resolve = (broker: BrokerSettings): BrokerSettings => {
+    const address = embedded?.get(broker.name)
+    return address === undefined ? broker : { ...broker, url: address.url }
+  }
+  const { source, sink } = pipeline
+  return {
+    ...pipeline,
+    source: { ...source, broker: resolve(source.broker) },
+    sink: { ...sink, broker: resolve(sink.broker) },
+  }
+}

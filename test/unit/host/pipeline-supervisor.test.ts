@@ -1,0 +1,268 @@
+import assert from 'node:assert/strict'
+import test from 'node:test'
+import { EdgebootError } from '../../../src/core/errors.ts'
+import { silentLogger } from '../../../src/core/log.ts'
+import type { FromHost, ToHost } from '../../../src/host/host-messages.ts'
+import type { HostProcessListener } from '../../../src/host/host-process.ts'
+import { PipelineSupervisor } from '../../../src/host/pipeline-supervisor.ts'
+import type { ModelPackage } from '../../../src/models/model-package.ts'
+import { emptyStats } from '../../../src/pipeline/ledger.ts'
+import { FakeClock } from '../../support/fake-clock.ts'
+import { pipelineSettings } from '../../support/pipeline-settings.ts'
+
+const model: ModelPackage = {
+  name: 'echo',
+  version: 'folder',
+  runtime: 'python',
+  folder: '/models/echo',
+  entryFile: '/models/echo/index.py',
+  modelsFolder: '/models',
+}
+
+/** A host that does nothing by itself. */
+class FakeHost {
+  readonly sent: ToHost[] = []
+  readonly signals: string[] = []
+  readonly #listener: HostProcessListener
+  readonly pid: number
+
+  constructor(pid: number, listener: HostProcessListener) {
+    this.pid = pid
+    this.#listener = listener
+  }
+  send(message: ToHost): void {
+    this.sent.push(message)
+  }
+  kill(signal: string): void {
+    this.signals.push(signal)
+    this.#listener.exited(null, signal as NodeJS.Signals)
+  }
+  say(message: FromHost): void {
+    this.#listener.message(message)
+  }
+  ready(): void {
+    this.say({ type: 'state', state: 'READY', reason: '', engine: 'Python 3.11.2' })
+  }
+  exit(code: number): void {
+    this.#listener.exited(code, null)
+  }
+}
+
+class Bench {
+  readonly clock = new FakeClock()
+  readonly hosts: FakeHost[] = []
+  resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
+  readonly supervisor = new PipelineSupervisor({
+    pipeline: pipelineSettings({ name: 'sub_process_b1_echo_0' }),
+    resolveModel: (onState) => {
+      onState('FETCHING', 'fetching echo.zip')
+      return this.resolve()
+    },
+    startHost: (_name, _environment, listener) => {
+      const host = new FakeHost(1000 + this.hosts.length, listener)
+      this.hosts.push(host)
+      return host
+    },
+    hostEnvironment: {},
+    runnerEnvironment: { PATH: '/bin' },
+    logLevel: 'info',
+    clock: this.clock,
+    random: () => 0,
+    log: silentLogger,
+  })
+
+  get host(): FakeHost {
+    const host = this.hosts.at(-1)
+    assert.ok(host, 'no host was started')
+    return host
+  }
+  async start(): Promise<void> {
+    await this.supervisor.start()
+    await settle()
+  }
+}
+
+/** Lets promises that are due run. */
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('a pipeline goes from NEW over FETCHING and STARTING to READY', async () => {
+  const bench = new Bench()
+  const states = [bench.supervisor.status.state]
+  void bench.supervisor.start()
+  states.push(bench.supervisor.status.state)
+  await settle()
+  states.push(bench.supervisor.status.state)
+  bench.host.ready()
+  states.push(bench.supervisor.status.state)
+  assert.deepEqual(states, ['NEW', 'FETCHING', 'STARTING', 'READY'])
+  assert.equal(bench.host.sent[0]?.type, 'start')
+})
+
+test('a host that is killed is restarted after the first delay, and says why', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  bench.host.kill('SIGKILL')
+  const { state, reason } = bench.supervisor.status
+  assert.equal(state, 'BACKOFF')
+  assert.match(reason, /was killed by SIGKILL; next attempt in 0\.2 s/)
+  bench.clock.advance(199)
+  assert.equal(bench.hosts.length, 1)
+  bench.clock.advance(1)
+  assert.equal(bench.hosts.length, 2)
+  assert.equal(bench.supervisor.status.restarts, 1)
+})
+
+test('three hosts that never become ready break the pipeline', async () => {
+  const bench = new Bench()
+  await bench.start()
+  for (let i = 0; i < 3; i++) {
+    bench.host.exit(1)
+    bench.clock.advance(1000)
+  }
+  assert.equal(bench.hosts.length, 3)
+  assert.equal(bench.supervisor.status.state, 'BROKEN')
+  assert.match(bench.supervisor.status.reason, /given up after 3 failures/)
+})
+
+test('a model server that is away is asked again for ever', async () => {
+  const bench = new Bench()
+  let asked = 0
+  bench.resolve = () => {
+    asked += 1
+    return Promise.reject(new EdgebootError('MODEL_DOWNLOAD_FAILED', 'no route to host'))
+  }
+  await bench.start()
+  for (let i = 0; i < 8; i++) {
+    bench.clock.advance(60_000)
+    await settle()
+  }
+  assert.equal(asked, 9)
+  assert.equal(bench.supervisor.status.state, 'BACKOFF')
+  bench.resolve = () => Promise.resolve(model)
+  bench.clock.advance(60_000)
+  await settle()
+  assert.equal(bench.hosts.length, 1)
+})
+
+test('a wrong digest breaks the pipeline after three attempts, naming it', async () => {
+  const bench = new Bench()
+  bench.resolve = () => Promise.reject(new EdgebootError('MODEL_DIGEST_MISMATCH', 'md5 differs'))
+  await bench.start()
+  for (let i = 0; i < 3; i++) {
+    bench.clock.advance(60_000)
+    await settle()
+  }
+  assert.equal(bench.supervisor.status.state, 'BROKEN')
+  assert.match(bench.supervisor.status.reason, /md5 differs/)
+})
+
+test('a host that falls silent is killed and restarted', async () => {
+  const bench = new Bench()
+  await bench.start()
+  const first = bench.host
+  first.ready()
+  for (let i = 0; i < 4; i++) {
+    bench.clock.advance(5000)
+    first.say({ type: 'stats', stats: emptyStats() })
+  }
+  assert.deepEqual(first.signals, [])
+  bench.clock.advance(60_000)
+  assert.deepEqual(first.signals, ['SIGKILL'])
+  assert.equal(bench.hosts.length, 2)
+})
+
+test('one late heartbeat after a pause of the machine kills nobody', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  // The whole machine slept: the timer fires first, the messages that waited come right after.
+  bench.clock.advance(35_000)
+  bench.host.say({ type: 'stats', stats: emptyStats() })
+  bench.clock.advance(5000)
+  assert.deepEqual(bench.host.signals, [])
+})
+
+test('stats are those that the host answers, and the last known ones when it does not', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  const fresh = { ...emptyStats(), received: 7 }
+  const asked = bench.supervisor.stats()
+  const question = bench.host.sent.at(-1)
+  assert.equal(question?.type, 'stats')
+  bench.host.say({ type: 'stats', requestId: question.requestId, stats: fresh })
+  assert.deepEqual(await asked, fresh)
+  const unanswered = bench.supervisor.stats()
+  bench.clock.advance(1000)
+  assert.equal((await unanswered).received, 7)
+})
+
+test('counts go on over the restart of a host', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  const answer = async (received: number): Promise<number> => {
+    const asked = bench.supervisor.stats()
+    const question = bench.host.sent.at(-1)
+    assert.equal(question?.type, 'stats')
+    const stats = { ...emptyStats(), received }
+    bench.host.say({ type: 'stats', requestId: question.requestId, stats })
+    return (await asked).received
+  }
+  assert.equal(await answer(5), 5)
+  bench.host.kill('SIGKILL')
+  bench.clock.advance(200)
+  assert.equal(await answer(3), 8)
+})
+
+test('what was in motion when a host died is counted as crash', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  bench.host.say({ type: 'stats', stats: { ...emptyStats(), received: 9, inMotion: 4 } })
+  bench.host.kill('SIGKILL')
+  const { received, inMotion, dropped } = await bench.supervisor.stats()
+  assert.deepEqual(
+    { received, inMotion, crash: dropped.crash },
+    { received: 9, inMotion: 0, crash: 4 },
+  )
+})
+
+test('stop asks the host to drain, waits for it, and starts nothing again', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  let stopped = false
+  const stopping = bench.supervisor.stop(20_000).then(() => (stopped = true))
+  assert.deepEqual(bench.host.sent.at(-1), { type: 'stop', drainMs: 20_000 })
+  await settle()
+  assert.equal(stopped, false)
+  bench.host.exit(0)
+  await stopping
+  bench.clock.advance(600_000)
+  assert.equal(bench.hosts.length, 1)
+})
+
+test('a host that does not leave is killed when its drain is over', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.ready()
+  const stopping = bench.supervisor.stop(20_000)
+  bench.clock.advance(22_999)
+  assert.deepEqual(bench.host.signals, [])
+  bench.clock.advance(1)
+  assert.deepEqual(bench.host.signals, ['SIGKILL'])
+  await stopping
+})
+
+test('a stop while the model is fetched starts no host afterwards', async () => {
+  const bench = new Bench()
+  let arrive: (found: ModelPackage) => void = () => {}
+  bench.resolve = () => new Promise((resolve) => (arrive = resolve))
+  await bench.start()
+  await bench.supervisor.stop(1000)
+  arrive(model)
+  await settle()
+  assert.equal(bench.hosts.length, 0)
+})
