@@ -185,7 +185,7 @@ class Patience {
         : AbortSignal.any([options.signal, this.#controller.signal])
     const { totalMs } = options.limits
     this.#total = options.clock.after(totalMs, () => {
-      this.#expire(`fetching ${where} took longer than models.limits.totalMs, ${totalMs} ms`)
+      this.#expire(`fetching ${where} took longer than models.limits.totalTimeout, ${totalMs} ms`)
     })
     this.#idle = this.#waitForByte()
   }
@@ -204,7 +204,7 @@ class Patience {
   #waitForByte(): Timer {
     const { idleMs } = this.#options.limits
     return this.#options.clock.after(idleMs, () => {
-      this.#expire(`${this.#where} sent nothing for models.limits.idleMs, ${idleMs} ms`)
+      this.#expire(`${this.#where} sent nothing for models.limits.idleTimeout, ${idleMs} ms`)
     })
   }
 
