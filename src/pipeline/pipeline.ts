@@ -201,13 +201,11 @@ export class Pipeline {
 
   #match(origin: MessageInMotion, event: unknown): void {
     const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
-    if (matches.length === 0) {
-      // A message that fits no entry is one event; the stage that it came furthest to names it.
-      const miss = misses.find(({ stage }) => stage === 'when') ?? misses[0]
-      this.#dropEvent(origin, miss?.stage ?? 'device')
+    const rejected = misses.filter(({ stage }) => stage === 'when').length
+    if (matches.length + rejected === 0) {
+      this.#dropEvent(origin, 'device')
       return
     }
-    const rejected = misses.filter(({ stage }) => stage === 'when').length
     origin.eventsLeft = matches.length + rejected
     this.#ledger.fannedOut(origin.eventsLeft - 1)
     for (let i = 0; i < rejected; i++) this.#dropEvent(origin, 'when')

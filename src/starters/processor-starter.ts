@@ -63,7 +63,18 @@ export class ProcessorStarter implements Starter {
     const store = context.get(modelStoreKey)
     return new PipelineSupervisor({
       pipeline,
-      resolveModel: (onState) => store.resolve(pipeline.model, { signal: context.signal, onState }),
+      resolveModel: (onState) => {
+        let address = ''
+        return store.resolve(pipeline.model, {
+          signal: context.signal,
+          onState: (state, detail) => {
+            address = detail
+            onState(state, detail)
+          },
+          onProgress: (bytes, total) =>
+            onState('FETCHING', `${address}: ${progress(bytes, total)}`),
+        })
+      },
       startHost: forkHost,
       hostEnvironment: hostEnvironment(environment),
       runnerEnvironment: runnerEnvironment(environment),
@@ -90,4 +101,12 @@ function withEmbeddedAddresses(
     source: { ...source, broker: resolve(source.broker) },
     sink: { ...sink, broker: resolve(sink.broker) },
   }
+}
+
+/** Such as `12.5 of 300.0 MiB`. */
+function progress(bytes: number, total: number | undefined): string {
+  const mebibytes = (count: number): string => (count / 1024 ** 2).toFixed(1)
+  return total === undefined
+    ? `${mebibytes(bytes)} MiB so far`
+    : `${mebibytes(bytes)} of ${mebibytes(total)} MiB`
 }

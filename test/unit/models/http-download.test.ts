@@ -236,7 +236,7 @@ test('gives up on a server that accepts and never answers', async () => {
   const failing = failure(server.url('/a.zip'), { clock })
   await server.requested()
   clock.advance(roomyLimits.idleMs)
-  assert.match((await failing).message, /idleMs/)
+  assert.match((await failing).message, /idleTimeout/)
 })
 
 test('gives up on a download that drips for longer than the total time', async () => {
