@@ -1,12 +1,16 @@
 import { fork } from 'node:child_process'
-import { createInterface } from 'node:readline'
+import type { Clock } from '../core/clock.ts'
 import { entryPath } from '../core/entry.ts'
+import type { LogFields, LogLevel } from '../core/log.ts'
+import { PrintedLines } from '../runtime/printed-lines.ts'
 import type { FromHost, ToHost } from './host-messages.ts'
 import { isFromHost } from './host-messages.ts'
 
 /** A host process as its supervisor sees it. */
 export interface HostProcess {
   readonly pid: number | undefined
+  /** What it wrote to stderr last, oldest first: the last words of a crash. */
+  readonly lastLines: readonly string[]
   send(message: ToHost): void
   kill(signal: NodeJS.Signals): void
 }
@@ -14,8 +18,8 @@ export interface HostProcess {
 /** What a host process tells. `exited` comes once and last. */
 export interface HostProcessListener {
   message(message: FromHost): void
-  /** A line on its stdout or stderr: not from us, or the last words of a crash. */
-  line(line: string): void
+  /** A line on its stdout or stderr: of an inline model, or of a crash. Bounded in length and rate. */
+  printed(level: LogLevel, fields: LogFields): void
   exited(code: number | null, signal: NodeJS.Signals | null): void
 }
 
@@ -26,14 +30,20 @@ export type StartHostProcess = (
   listener: HostProcessListener,
 ) => HostProcess
 
-/** The longest line that is kept of what a host prints. */
-const lineCharsMax = 4096
-
 /**
- * Forks a host. Its environment is exactly `environment`; broker credentials travel over IPC,
- * where no process list shows them.
+ * Forks hosts. The environment of each is exactly what it is given; broker credentials travel over
+ * IPC, where no process list shows them.
  */
-export const forkHost: StartHostProcess = (name, environment, listener) => {
+export function hostForker(clock: Clock): StartHostProcess {
+  return (name, environment, listener) => forkHost(name, environment, listener, clock)
+}
+
+function forkHost(
+  name: string,
+  environment: Readonly<Record<string, string>>,
+  listener: HostProcessListener,
+  clock: Clock,
+): HostProcess {
   const child = fork(entryPath('./host-main', import.meta.url), [name], {
     env: { ...environment },
     execArgv: [],
@@ -43,26 +53,30 @@ export const forkHost: StartHostProcess = (name, environment, listener) => {
   child.on('message', (message) => {
     if (isFromHost(message)) listener.message(message)
   })
-  for (const stream of [child.stdout, child.stderr]) {
-    if (stream === null) continue
-    createInterface({ input: stream }).on('line', (line) => {
-      listener.line(line.slice(0, lineCharsMax))
-    })
-  }
+  const printed = new PrintedLines(
+    (level, _event, fields) => listener.printed(level, fields),
+    clock,
+  )
+  child.stdout?.on('data', (chunk: Buffer) => printed.print('stdout', chunk))
+  child.stderr?.on('data', (chunk: Buffer) => printed.print('stderr', chunk))
   let reported = false
   const report = (code: number | null, signal: NodeJS.Signals | null): void => {
     if (reported) return
     reported = true
+    printed.end()
     listener.exited(code, signal)
   }
   child.on('error', (error) => {
-    listener.line(error.message)
+    listener.printed('error', { line: error.message })
     if (child.pid === undefined) report(null, null)
   })
   // 'exit' rather than 'close': grandchildren may hold the pipes open.
   child.on('exit', report)
   return {
     pid: child.pid,
+    get lastLines() {
+      return printed.lastLines
+    },
     send: (message) => {
       // A failure to send means that it is going down; 'exit' tells.
       if (child.connected) child.send(message, () => {})

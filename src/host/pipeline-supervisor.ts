@@ -54,7 +54,6 @@ export class PipelineSupervisor {
   #gone: (() => void) | undefined
   #retry: Timer | undefined
   #failure: EdgebootError | undefined
-  #lastLines: string[] = []
   #heardAt = 0
   #strikes = 0
   #heartbeat: Timer | undefined
@@ -164,16 +163,12 @@ export class PipelineSupervisor {
     this.#become('STARTING', 'starting the host process')
     this.#hostServed = false
     this.#failure = undefined
-    this.#lastLines = []
     this.#engine = undefined
     this.#heardAt = clock.monotonic()
     this.#strikes = 0
     const host = startHost(pipeline.name, hostEnvironment, {
       message: (message) => this.#heard(message),
-      line: (line) => {
-        this.#lastLines = [...this.#lastLines.slice(-9), line]
-        log.warn('host.printed', { line })
-      },
+      printed: (level, fields) => log.log(level, 'host.print', fields),
       exited: (code, signal) => this.#exited(code, signal),
     })
     this.#host = host
@@ -226,7 +221,7 @@ export class PipelineSupervisor {
 
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     this.#heartbeat?.cancel()
-    const pid = this.#host?.pid
+    const { pid, lastLines } = this.#host ?? {}
     this.#host = undefined
     this.#lastStats = closeBooks(this.#lastStats)
     this.#earlierStats = this.#lastStats
@@ -240,7 +235,7 @@ export class PipelineSupervisor {
     const error =
       this.#failure ??
       new EdgebootError('HOST_EXITED', `the host process ${how}`, {
-        details: { pid, exitCode: code, signal, lastLines: this.#lastLines },
+        details: { pid, exitCode: code, signal, lastLines },
       })
     const decision = this.#hostServed ? this.#policy.died() : this.#policy.failedToStart()
     this.#follow(decision, error)

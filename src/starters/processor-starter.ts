@@ -2,7 +2,7 @@ import { PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { StarterContext } from '../boot/starter-context.ts'
 import type { BrokerSettings, PipelineSettings } from '../config/settings.ts'
 import type { LogLevel } from '../core/log.ts'
-import { forkHost } from '../host/host-process.ts'
+import { hostForker } from '../host/host-process.ts'
 import { PipelineFleet } from '../host/pipeline-fleet.ts'
 import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
 import { runnerEnvironment } from '../runtime/worker-environment.ts'
@@ -75,7 +75,7 @@ export class ProcessorStarter implements Starter {
             onState('FETCHING', `${address}: ${progress(bytes, total)}`),
         })
       },
-      startHost: forkHost,
+      startHost: hostForker(context.clock),
       hostEnvironment: hostEnvironment(environment),
       runnerEnvironment: runnerEnvironment(environment),
       logLevel,

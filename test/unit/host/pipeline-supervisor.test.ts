@@ -23,6 +23,7 @@ const model: ModelPackage = {
 class FakeHost {
   readonly sent: ToHost[] = []
   readonly signals: string[] = []
+  readonly lastLines = ['Error: last words']
   readonly #listener: HostProcessListener
   readonly pid: number
 
