@@ -46,7 +46,7 @@ export const catalogue = {
   CONFIG_NOT_FOUND: {
     exit: 3,
     retryable: false,
-    fix: 'Name the file with --config FILE; without it, conf/config.yaml is read.',
+    fix: 'Name a file that is there: run takes it as --config FILE, the other commands as FILE. The default is conf/config.yaml.',
   },
   CONFIG_INVALID: {
     exit: 3,

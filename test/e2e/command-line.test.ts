@@ -27,6 +27,14 @@ test('--help names every command and the exit statuses', async () => {
   }
 })
 
+test('a reader that leaves early is no failure', () => {
+  const main = fileURLToPath(new URL('../../src/main.ts', import.meta.url))
+  const line = '"$0" "$1" schema | head -n 1; echo "${PIPESTATUS[0]}"'
+  const { stdout, stderr } = spawnSync('bash', ['-c', line, process.execPath, main])
+  assert.equal(stdout.toString(), '{\n0\n')
+  assert.equal(stderr.toString(), '')
+})
+
 test('every command has help of its own with an example', async () => {
   for (const name of ['run', 'validate', 'schema', 'migrate', 'demo']) {
     const help = bench.command(name, '--help')
