@@ -17,6 +17,8 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
 } else {
   const { runProgram } = await import('./cli/program.ts')
   const { edgebootVersion } = await import('./cli/version.ts')
+  // A reader that has seen enough (`edgeboot schema | head`) is no failure.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
   const io: CommandIo = {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),

@@ -107,6 +107,7 @@ export class DemoScreen implements Starter {
     if (context === undefined || context.signal.aborted) return
     const everyMs = this.#out.isTTY ? refreshMs.terminal : refreshMs.lines
     const timer = context.clock.after(everyMs, () => {
+      if (context.signal.aborted) return // `stop` draws the last one
       void this.#refresh().then(() => this.#schedule())
     })
     this.#timers = [...this.#timers.slice(-1), timer]

@@ -1,9 +1,9 @@
-import { fileURLToPath } from 'node:url'
 import type { Command } from 'commander'
 import { EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { assembleApp } from './assemble-app.ts'
 import type { CommandIo } from './command-io.ts'
+import { demoFiles } from './demo-files.ts'
 import { DemoPlant } from './demo-plant.ts'
 import { DemoScreen } from './demo-screen.ts'
 import { createPinoLogger } from './pino-logger.ts'
@@ -21,9 +21,6 @@ Examples:
   edgeboot demo
   edgeboot demo --seconds 20             ends by itself; status 1 if nothing came out
   edgeboot demo --rate 2000 --port 0     busier, HTTP on a free port`
-
-/** Files of the demo, beside `src` and beside `dist`. */
-const configFile = fileURLToPath(new URL('../../examples/demo/config.yaml', import.meta.url))
 
 interface DemoFlags {
   readonly seconds?: number
@@ -49,9 +46,10 @@ export function addDemoCommand(program: Command, io: CommandIo, version: string)
         stdout: screen.logStream,
       })
       const plant = new DemoPlant({ rate: flags.rate })
+      const files = await demoFiles()
       try {
         const boot = await assembleApp({
-          config: configFile,
+          config: files.config,
           ...(flags.port === undefined ? {} : { webPort: flags.port }),
           logLevel: 'warn',
           drainMs: limits.drainMs,
@@ -60,14 +58,26 @@ export function addDemoCommand(program: Command, io: CommandIo, version: string)
           io,
           extraStarters: [plant, screen],
         })
-        const status = await boot.run()
+        const status = await boot.run().catch(adviseOnPort)
         screen.summarize(plant.sent)
-        if (status === 0 && screen.published === 0) {
+        // Whoever ends it by hand may do so before anything came.
+        if (status === 0 && flags.seconds !== undefined && screen.published === 0) {
           throw new EdgebootError('CLI_NOTHING_CAME_OUT', 'the demo ended and no result came out')
         }
         io.exit(status)
       } finally {
         await flush()
+        await files.remove()
       }
     })
+}
+
+/** The configuration of the demo is not the user's to edit: what helps is an option. */
+function adviseOnPort(thrown: unknown): never {
+  if (!(thrown instanceof EdgebootError) || thrown.code !== 'WEB_PORT_IN_USE') throw thrown
+  throw new EdgebootError(thrown.code, thrown.message, {
+    cause: thrown.cause,
+    details: thrown.details,
+    fix: "Use another port: edgeboot demo --port 0, or make demo DEMO='--port 0', takes a free one.",
+  })
 }

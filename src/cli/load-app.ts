@@ -29,6 +29,12 @@ export async function loadAppStarters(
   const file =
     named === undefined ? await findFile([cwd, dirname(configFile)]) : resolve(cwd, named)
   if (file === undefined) return []
+  if (!(await isThere(file))) {
+    throw new EdgebootError('CLI_APP_INVALID', `there is no file ${file}`, {
+      details: { where: file },
+      fix: 'Name a file that is there with --app.',
+    })
+  }
   const hooks = resolveSelfImport()
   let exported: { default?: unknown }
   try {
@@ -50,14 +56,17 @@ async function findFile(folders: readonly string[]): Promise<string | undefined>
   for (const folder of folders) {
     for (const name of fileNames) {
       const file = join(folder, name)
-      const isThere = await access(file).then(
-        () => true,
-        () => false,
-      )
-      if (isThere) return file
+      if (await isThere(file)) return file
     }
   }
   return undefined
+}
+
+function isThere(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  )
 }
 
 /** Lets `import … from 'edgeboot'` mean this very instance, wherever the file lies. */

@@ -7,9 +7,10 @@ import { addRunCommand } from './run.ts'
 import { addSchemaCommand } from './schema.ts'
 import { addValidateCommand } from './validate.ts'
 
-const introduction = `Runs scientific and machine-learning models at the edge: subscribes to MQTT telemetry,
-gives each message to the models that want it, and publishes what they answer.
-Configurations and Python models of pyboot run unchanged.`
+const introduction =
+  'Runs scientific and machine-learning models at the edge: subscribes to MQTT telemetry, gives ' +
+  'each message to the models that want it, and publishes what they answer. Configurations and ' +
+  'Python models of pyboot run unchanged.'
 
 const closing = `
 Examples:

@@ -1,5 +1,5 @@
 import { InvalidArgumentError, Option, type Command } from 'commander'
-import { parseDurationMs } from '../config/duration.ts'
+import { formatDuration, parseDurationMs } from '../config/duration.ts'
 import { limits } from '../core/limits.ts'
 import { logLevels, type LogLevel } from '../core/log.ts'
 import { assembleApp } from './assemble-app.ts'
@@ -47,11 +47,10 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
     .addOption(logFormatOption())
     .option('--log-file <file>', 'write JSON lines to this file as well, a new one every day')
     .option('--log-keep <days>', 'daily log files to keep', parseCount, 7)
-    .option(
-      '--drain-timeout <time>',
-      'how long what is in motion may take to come out at a stop',
-      parseTime,
-      limits.drainMs,
+    .addOption(
+      new Option('--drain-timeout <time>', 'how long what is in motion may take at a stop')
+        .argParser(parseTime)
+        .default(limits.drainMs, formatDuration(limits.drainMs)),
     )
     .addHelpText('after', help)
     .action(async (flags: RunFlags) => {

@@ -69,6 +69,14 @@ export function asEdgebootError(thrown: unknown): EdgebootError {
   return new EdgebootError('INTERNAL_UNEXPECTED', message, { cause: thrown })
 }
 
+/** What happened and where, in one clause: the place is named once, wherever it stands. */
+export function errorClause(error: EdgebootError): string {
+  const { where } = error.details
+  return where === undefined || error.message.includes(where)
+    ? error.message
+    : `${error.message} at ${where}`
+}
+
 /**
  * The error as a person reads it on a terminal: what, where, why, and what to do.
  *

@@ -1,7 +1,7 @@
 import type { PipelineSettings } from '../config/settings.ts'
 import { RestartPolicy, type RestartDecision } from '../core/backoff.ts'
 import type { Clock, Timer } from '../core/clock.ts'
-import { asEdgebootError, EdgebootError, fromWireError } from '../core/errors.ts'
+import { asEdgebootError, EdgebootError, errorClause, fromWireError } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import { addStats, emptyStats } from '../pipeline/ledger.ts'
@@ -244,17 +244,17 @@ export class PipelineSupervisor {
   #follow(decision: RestartDecision, error: EdgebootError): void {
     const { log, clock } = this.#options
     if (this.#stopping) return
-    const where = error.details.where === undefined ? '' : ` at ${error.details.where}`
+    const what = errorClause(error)
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
     if (decision.action === 'give-up') {
       const times = `given up after ${decision.failures} failures to start`
-      this.#become('BROKEN', `${error.message}${where}; ${times}`)
+      this.#become('BROKEN', `${what}; ${times}`)
       log.error('pipeline.broken', fields)
       return
     }
     const { delayMs } = decision
     const next = `next attempt in ${(delayMs / 1000).toFixed(1)} s`
-    this.#become('BACKOFF', `${error.message}${where}; ${next}`)
+    this.#become('BACKOFF', `${what}; ${next}`)
     log.warn('pipeline.retry', { ...fields, delayMs })
     this.#retry = clock.after(delayMs, () => {
       const model = this.#model

@@ -48,7 +48,7 @@ export class Outlet {
 
   /** Runner after runner died with it. */
   givenUp(task: Task, error: EdgebootError): void {
-    this.#tell('error', 'event.given_up', error.code, task, () => ({
+    this.#tell('error', 'event.given-up', error.code, task, () => ({
       attempts: task.attempts,
       code: error.code,
       error: error.message,
@@ -59,7 +59,7 @@ export class Outlet {
   #publish(task: Task, payload: Uint8Array): void {
     const topic = this.#parts.resultTopic(task.origin.message.topic, task.device)
     if (topic === undefined) {
-      this.#tell('warn', 'result.topic_invalid', 'topic', task, () => ({}))
+      this.#tell('warn', 'result.topic-invalid', 'topic', task, () => ({}))
       this.#parts.dropped(task, 'topic')
       return
     }

@@ -1,6 +1,6 @@
 import { RestartPolicy } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
-import { asEdgebootError, type EdgebootError } from '../core/errors.ts'
+import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
 import type { Runner, RunnerListener } from '../runtime/runner.ts'
@@ -167,16 +167,16 @@ export class RunnerPool {
     place.error = error
     if (this.#stopped) return
     const decision = whileStarting ? place.policy.failedToStart() : place.policy.died()
-    const where = error.details.where === undefined ? '' : ` at ${error.details.where}`
+    const what = errorClause(error)
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
     if (decision.action === 'give-up') {
       place.status = 'broken'
-      place.reason = `${error.message}${where}; given up after ${decision.failures} failures to start`
+      place.reason = `${what}; given up after ${decision.failures} failures to start`
       this.#options.log.error('runner.broken', { runner: place.index, ...fields })
     } else {
       const seconds = (decision.delayMs / 1000).toFixed(1)
       place.status = 'backoff'
-      place.reason = `${error.message}${where}; next attempt in ${seconds} s`
+      place.reason = `${what}; next attempt in ${seconds} s`
       const { delayMs } = decision
       this.#options.log.warn('runner.lost', { runner: place.index, ...fields, delayMs })
       this.#options.clock.after(delayMs, () => {
