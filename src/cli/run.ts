@@ -79,15 +79,13 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
     })
 }
 
-/** `--log-level`, the same for every command that logs. */
-export function logLevelOption(defaultLevel: LogLevel = 'info'): Option {
+function logLevelOption(): Option {
   return new Option('--log-level <level>', 'the quietest level that is written')
     .choices(logLevels)
-    .default(defaultLevel)
+    .default('info' satisfies LogLevel)
 }
 
-/** `--log-format`, the same for every command that logs. */
-export function logFormatOption(): Option {
+function logFormatOption(): Option {
   return new Option('--log-format <format>', 'auto is pretty on a terminal and JSON elsewhere')
     .choices(['auto', 'json', 'pretty'])
     .default('auto')

@@ -1,4 +1,5 @@
 import { parseDocument } from 'yaml'
+import { isTopicPlaceholder, placeholderNames } from '../core/topic-template.ts'
 import {
   eachScalar,
   formatPath,
@@ -15,8 +16,6 @@ export type Environment = Readonly<Record<string, string | undefined>>
 /** `$${` is a literal `${`; `${NAME}` and `${NAME:default}` are variables. */
 const reference = /\$\$\{|\$\{([^}]*)\}/g
 const variable = /^([A-Za-z_]\w*)(?::(.*))?$/s
-/** Names that the topic of a result may contain; they are filled in for every result. */
-const templateName = /^(?:device|rule|model|topic|topic\[\d+\])$/
 
 /** Keys whose values are templates. */
 const templateKeys: ReadonlySet<string> = new Set([
@@ -83,7 +82,7 @@ class Inserter {
 
   insert(whole: string, inside: string | undefined): string {
     if (inside === undefined) return '${'
-    if (isTemplate(this.#path) && templateName.test(inside)) return whole
+    if (isTemplate(this.#path) && isTopicPlaceholder(whole)) return whole
     const match = variable.exec(inside)
     const [, name, fallback] = match ?? []
     if (name === undefined) {
@@ -104,9 +103,7 @@ class Inserter {
   }
 
   #missing(name: string): void {
-    const meant = isTemplate(this.#path)
-      ? nearestWord(name, ['device', 'rule', 'model', 'topic'])
-      : undefined
+    const meant = isTemplate(this.#path) ? nearestWord(name, placeholderNames) : undefined
     const hint =
       meant === undefined
         ? `set it, or give a default: \${${name}:default}`

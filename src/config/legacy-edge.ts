@@ -1,3 +1,4 @@
+import { isDottedPythonName } from '../core/python-name.ts'
 import {
   list,
   map,
@@ -175,7 +176,7 @@ class EdgeTranslation {
     const dotted = mode.text.startsWith(modulePrefix)
       ? mode.text.slice(modulePrefix.length)
       : mode.text
-    if (!/^[\p{L}_][\p{L}\p{N}_]*(?:\.[\p{L}_][\p{L}\p{N}_]*)+$/u.test(dotted)) {
+    if (!dotted.includes('.') || !isDottedPythonName(dotted)) {
       this.#findings.error(
         mode.at,
         `${this.#path}.edge_mode`,

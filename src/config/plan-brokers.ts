@@ -1,4 +1,5 @@
 import { resolve, dirname } from 'node:path'
+import { topicFault } from '../core/mqtt-topic.ts'
 import { readBrokerUrl } from './broker-url.ts'
 import type { ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
@@ -6,7 +7,6 @@ import type { PlanContext } from './plan-context.ts'
 import { readSecret } from './plan-secret.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, TlsSettings, WillSettings } from './settings.ts'
-import { topicFault } from './topic-rules.ts'
 
 type NativeBroker = NativeConfig['mqtts'][number]
 

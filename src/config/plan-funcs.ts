@@ -1,7 +1,10 @@
 import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { parseDigestText } from '../core/digest-text.ts'
 import { EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
+import { modelNameFault } from '../core/model-name.ts'
+import { isDottedPythonName } from '../core/python-name.ts'
 import { deviceCondition, pointCondition } from './cel-text.ts'
 import type { ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
@@ -86,15 +89,6 @@ function planModel(context: PlanContext, native: NativeFunc, path: ConfigPath): 
   }
 }
 
-function modelNameFault(name: string): string | undefined {
-  if (name.startsWith('.')) return 'begins with a dot'
-  if (/[/\\]/.test(name)) return 'has a path separator'
-  if (/\p{Cc}/u.test(name)) return 'has a control character'
-  if (!name.isWellFormed()) return 'is not valid Unicode'
-  if (name.trim() === '') return 'is blank'
-  return Buffer.byteLength(name) > 200 ? 'is longer than 200 bytes' : undefined
-}
-
 function planAddress(
   context: PlanContext,
   { modelAddress }: NativeFunc,
@@ -125,8 +119,7 @@ function checkDigests(context: PlanContext, native: NativeFunc, path: ConfigPath
   const md5 = native.modelMd5?.trim()
   if (md5 !== undefined) {
     const md5Path = [...path, 'modelMd5']
-    const isMd5 = /^[\da-f]{32}$/i.test(md5) || /^[A-Za-z\d+/]{21}[AQgw](?:==)?$/.test(md5)
-    if (!isMd5) {
+    if (parseDigestText('md5', md5) === undefined) {
       const message = `modelMd5 ${JSON.stringify(md5)} is no MD5`
       context.error(md5Path, message, '24 characters of base64, or 32 hexadecimal digits')
     } else if (native.modelSha256 === undefined) {
@@ -134,7 +127,7 @@ function checkDigests(context: PlanContext, native: NativeFunc, path: ConfigPath
     }
   }
   const sha256 = native.modelSha256?.trim()
-  if (sha256 !== undefined && !/^[\da-f]{64}$/i.test(sha256)) {
+  if (sha256 !== undefined && parseDigestText('sha256', sha256) === undefined) {
     const message = `modelSha256 ${JSON.stringify(sha256)} is no SHA-256`
     context.error(
       [...path, 'modelSha256'],
@@ -150,17 +143,13 @@ function planModule(
   path: ConfigPath,
 ): ModelSource['module'] | undefined {
   if (module === undefined) return undefined
-  const match =
-    /^((?:[\p{L}_][\p{L}\p{N}_]*\.)*[\p{L}_][\p{L}\p{N}_]*)\.([\p{L}_][\p{L}\p{N}_]*)$/u.exec(
-      module,
-    )
-  const [, name, functionName] = match ?? []
-  if (name === undefined || functionName === undefined) {
+  const dot = module.lastIndexOf('.')
+  if (dot === -1 || !isDottedPythonName(module)) {
     const message = `module must be a Python module and a function in it, not ${JSON.stringify(module)}`
     context.error([...path, 'module'], message, 'such as industry.telemetry.telm_temperature')
     return undefined
   }
-  return { name, function: functionName }
+  return { name: module.slice(0, dot), function: module.slice(dot + 1) }
 }
 
 function planDevices(context: PlanContext, native: NativeFunc, path: ConfigPath): DeviceSettings[] {

@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto'
 import { limits } from '../core/limits.ts'
+import { topicFault, topicFilterFault } from '../core/mqtt-topic.ts'
+import { parseTopicTemplate } from '../core/topic-template.ts'
 import type { ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
 import { nearestWord } from './nearest-word.ts'
@@ -7,7 +9,6 @@ import type { PlanContext } from './plan-context.ts'
 import type { FuncPlan } from './plan-funcs.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, PipelineSettings } from './settings.ts'
-import { filterFault, topicFault } from './topic-rules.ts'
 
 type NativeRule = NativeConfig['rules'][number]
 
@@ -46,7 +47,10 @@ class RulePlanner {
 
   plan(): PipelineSettings[] {
     const { rules } = this.#context.config
-    if (rules.length === 0) this.#context.warning(['rules'], 'there is no rule: nothing will run')
+    // Rules that hold mistakes are not planned: then there is more to say than that there are none.
+    if (rules.length === 0 && this.#context.findings.errors.length === 0) {
+      this.#context.warning(['rules'], 'there is no rule: nothing will run')
+    }
     rules.forEach((rule, index) => this.#rule(rule, index))
     this.#context.config.funcs.forEach((func, index) => {
       const name = func.name ?? func.modelName
@@ -185,7 +189,7 @@ class RulePlanner {
 
   #checkTopics(rule: NativeRule, path: ConfigPath): void {
     const { topic, group } = rule.sub
-    const fault = filterFault(topic)
+    const fault = topicFilterFault(topic)
     if (fault !== undefined) this.#context.error([...path, 'sub', 'topic'], `the topic ${fault}`)
     if (group !== undefined) {
       const groupPath = [...path, 'sub', 'group']
@@ -261,5 +265,6 @@ function generatedClientId(instance: string, rule: string, func: string, role: s
 
 /** A template with something harmless in place of what is filled in later. */
 function withoutTemplate(topic: string): string {
-  return topic.replaceAll(/\$\{(?:device|rule|model|topic(?:\[\d+\])?)\}/g, 'x')
+  const parts = parseTopicTemplate(topic)
+  return parts.map((part) => (typeof part === 'string' ? part : 'x')).join('')
 }

@@ -41,15 +41,6 @@ export function readConfig(
 function rootMap(text: string, findings: Findings): MapNode | undefined {
   const root = readYaml(text, findings)
   if (root === undefined || root.kind === 'map') return root
-  if (root.kind === 'scalar' && root.value === null) {
-    findings.error(
-      { line: 1, column: 1 },
-      '',
-      'the file is empty',
-      'start with mqtts, rules and funcs',
-    )
-    return undefined
-  }
   const what = root.kind === 'list' ? 'a list' : 'a single value'
   findings.error(
     root.at,

@@ -1,51 +1,10 @@
 import { z } from 'zod'
-import { parseDurationMs } from './duration.ts'
-import { parseSizeBytes } from './size.ts'
+import { duration, flag, qos, size, text, whenFull, whole } from './schema-fields.ts'
 
 /**
  * The native form of a configuration, as it is written. Every description is what an editor shows
  * through `edgeboot schema`. Defaults are named here for people; `plan.ts` applies them.
  */
-
-const text = (description: string) => z.string().min(1, 'must not be empty').meta({ description })
-
-const duration = (description: string, byDefault: string) =>
-  z
-    .union([z.string(), z.number()], 'must be a duration such as 10s, 500ms or 2m')
-    .refine((value) => parseDurationMs(value) !== undefined, {
-      error: 'must be a duration of at most 24 days, such as 10s, 500ms or 2m',
-    })
-    .meta({
-      description: `${description} A duration such as 500ms, 10s, 2m, 1h; a bare number is seconds.`,
-      default: byDefault,
-    })
-
-const size = (description: string, byDefault: string) =>
-  z
-    .union([z.string(), z.number()], 'must be a size such as 256MiB or 1GB')
-    .refine((value) => parseSizeBytes(value) !== undefined, {
-      error: 'must be a size such as 256MiB or 1GB',
-    })
-    .meta({
-      description: `${description} A size such as 256MiB or 1GB; a bare number is bytes.`,
-      default: byDefault,
-    })
-
-const whole = (description: string, min: number, max: number) =>
-  z.int().min(min).max(max).meta({ description })
-
-const flag = (description: string) => z.boolean().meta({ description, default: false })
-
-const whenFull = z.enum(['block', 'drop-oldest', 'drop-newest']).meta({
-  description:
-    'What happens to the next event when it is full: the source waits, or an event is dropped and counted. Default: drop-oldest for QoS 0, block for QoS 1 and 2.',
-})
-
-const qos = z.union([z.literal(0), z.literal(1), z.literal(2)], 'must be 0, 1 or 2').meta({
-  description:
-    'MQTT quality of service of subscriptions and results. 1 and 2 are served at most once in this version.',
-  default: 0,
-})
 
 const tls = z
   .strictObject({

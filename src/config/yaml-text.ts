@@ -24,7 +24,7 @@ import type { Findings, Position } from './finding.ts'
 import { describeYamlError } from './yaml-errors.ts'
 
 /** Values after aliases are replaced. A thousand pipelines need a tenth of it. */
-export const valuesMax = 200_000
+const valuesMax = 200_000
 /** Nesting of lists and maps. The native form needs 6, `params` may need some more. */
 const depthMax = 64
 
@@ -49,7 +49,7 @@ export function readYaml(text: string, findings: Findings): ConfigNode | undefin
     return undefined
   }
   const root = readable.document?.contents
-  if (root === null || root === undefined) {
+  if (root === null || root === undefined || (isScalar(root) && root.value === null)) {
     findings.error(
       { line: 1, column: 1 },
       '',

@@ -37,7 +37,7 @@ export const healthyAfterMs = 5 * 60_000
 /** Span in which failures to start are counted, milliseconds. */
 export const startFailuresWindowMs = 60 * 60_000
 /** Failures to start within the window that make a thing broken. */
-export const startFailuresMax = 3
+const startFailuresMax = 3
 
 /** What to do after a failure. */
 export type RestartDecision =

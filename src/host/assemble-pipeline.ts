@@ -9,7 +9,7 @@ import { Pipeline } from '../pipeline/pipeline.ts'
 import { RunnerPool } from '../pipeline/runner-pool.ts'
 import { createRunner } from '../runtime/create-runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
-import { compileTopicTemplate } from '../transport/topic.ts'
+import { compileTopicTemplate } from '../transport/render-topic.ts'
 
 /** What a pipeline needs besides its settings. */
 export interface AssemblyParts {
@@ -83,8 +83,8 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
   )
 }
 
-/** Compiles the conditions of a func. Exported for `edgeboot explain` and tests. */
-export function compileMatcher(settings: Pick<PipelineSettings, 'devices' | 'when'>): Matcher {
+/** Compiles the conditions of a func. */
+function compileMatcher(settings: Pick<PipelineSettings, 'devices' | 'when'>): Matcher {
   const devices = settings.devices.map((device) => ({
     name: device.name,
     attributes: device.attributes.map(({ name, expression }) => ({

@@ -1,11 +1,13 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelSource } from '../config/settings.ts'
 import { EdgebootError } from '../core/errors.ts'
+import { isDottedPythonName } from '../core/python-name.ts'
 import type { ModelPackage, RuntimeKind } from './model-package.ts'
+import { pathKind } from './path-kind.ts'
 
 /** Files that make a folder a model, in the order in which they are looked for. */
-export const entryFiles: readonly { readonly file: string; readonly runtime: RuntimeKind }[] = [
+const entryFiles: readonly { readonly file: string; readonly runtime: RuntimeKind }[] = [
   { file: 'index.py', runtime: 'python' },
   { file: 'index.ts', runtime: 'javascript' },
   { file: 'index.mts', runtime: 'javascript' },
@@ -30,7 +32,7 @@ export type DetectedEntry = Pick<ModelPackage, 'runtime' | 'folder' | 'entryFile
 export async function detectEntry(folder: string, model: string): Promise<DetectedEntry> {
   for (const { file, runtime } of entryFiles) {
     const entryFile = join(folder, file)
-    if (await isFile(entryFile)) return { runtime, folder, entryFile }
+    if ((await pathKind(entryFile)) === 'file') return { runtime, folder, entryFile }
   }
   const wanted = entryFiles.map(({ file }) => file).join(', ')
   throw await noEntry(model, folder, `looked for ${wanted}`)
@@ -65,7 +67,7 @@ export async function findModule(
   module: NonNullable<ModelSource['module']>,
   model: string,
 ): Promise<DetectedEntry | undefined> {
-  if (!/^[\p{ID_Start}_]\p{ID_Continue}*(\.[\p{ID_Start}_]\p{ID_Continue}*)*$/u.test(module.name)) {
+  if (!isDottedPythonName(module.name)) {
     const shown = JSON.stringify(module.name)
     throw new EdgebootError('CONFIG_INVALID', `${shown} of model '${model}' is no Python module`, {
       fix: 'Write edge_mode as a dotted path, such as industry.telemetry.telm_temperature.',
@@ -75,20 +77,12 @@ export async function findModule(
   for (const folder of folders) {
     const path = join(folder, ...parts)
     for (const entryFile of [`${path}.py`, join(path, '__init__.py')]) {
-      if (await isFile(entryFile)) {
+      if ((await pathKind(entryFile)) === 'file') {
         return { runtime: 'python', folder, entryFile, functionName: module.function }
       }
     }
   }
   return undefined
-}
-
-async function isFile(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isFile()
-  } catch {
-    return false
-  }
 }
 
 async function noEntry(model: string, folder: string, lookedFor: string): Promise<EdgebootError> {

@@ -1,17 +1,6 @@
 import type { ModelSource } from '../config/settings.ts'
+import { parseDigestText, type Digest, type DigestAlgorithm } from '../core/digest-text.ts'
 import { EdgebootError } from '../core/errors.ts'
-
-/** Digests that a configuration may name. */
-export type DigestAlgorithm = 'md5' | 'sha256'
-
-/** A digest as configured: what it must be, and how the operator writes it. */
-export interface Digest {
-  readonly algorithm: DigestAlgorithm
-  /** Lower case. */
-  readonly hex: string
-  /** The form it was written in; messages answer in the same form. */
-  readonly encoding: 'hex' | 'base64'
-}
 
 /** What a complete file came to, both in lower-case hex. */
 export interface FileDigests {
@@ -27,22 +16,22 @@ export interface ExpectedDigests {
 }
 
 /**
- * Reads a digest: MD5 in base64 (pyboot's way) or hex, SHA-256 in hex, any case.
+ * Reads the digests of a model source.
  *
- * @param model - For the message.
- * @throws `CONFIG_INVALID` with the text and the forms that are accepted.
+ * @throws `CONFIG_INVALID` for one that is malformed, with its text and the forms that are accepted.
  */
-export function parseDigest(algorithm: DigestAlgorithm, text: string, model: string): Digest {
-  const trimmed = text.trim()
-  const hexDigits = algorithm === 'md5' ? 32 : 64
-  if (trimmed.length === hexDigits && /^[0-9a-f]+$/i.test(trimmed)) {
-    return { algorithm, hex: trimmed.toLowerCase(), encoding: 'hex' }
+export function expectedDigests(source: ModelSource): ExpectedDigests {
+  return {
+    ...(source.md5 === undefined ? {} : { md5: configuredDigest('md5', source.md5, source.name) }),
+    ...(source.sha256 === undefined
+      ? {}
+      : { sha256: configuredDigest('sha256', source.sha256, source.name) }),
   }
-  // 16 bytes are 22 characters and two of padding; the last character carries two bits only.
-  if (algorithm === 'md5' && /^[A-Za-z0-9+/]{21}[AQgw](==)?$/.test(trimmed)) {
-    const hex = Buffer.from(trimmed, 'base64').toString('hex')
-    return { algorithm, hex, encoding: 'base64' }
-  }
+}
+
+function configuredDigest(algorithm: DigestAlgorithm, text: string, model: string): Digest {
+  const digest = parseDigestText(algorithm, text)
+  if (digest !== undefined) return digest
   const wanted =
     algorithm === 'md5'
       ? '24 characters of base64, such as pZ4DJ+YhYM9ppHD+VhLi+A==, or 32 hexadecimal digits'
@@ -55,16 +44,6 @@ export function parseDigest(algorithm: DigestAlgorithm, text: string, model: str
       details: { model },
     },
   )
-}
-
-/** Reads the digests of a model source. @throws `CONFIG_INVALID` for one that is malformed. */
-export function expectedDigests(source: ModelSource): ExpectedDigests {
-  return {
-    ...(source.md5 === undefined ? {} : { md5: parseDigest('md5', source.md5, source.name) }),
-    ...(source.sha256 === undefined
-      ? {}
-      : { sha256: parseDigest('sha256', source.sha256, source.name) }),
-  }
 }
 
 /** Whether anything can be checked at all. */

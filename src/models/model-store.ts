@@ -1,8 +1,7 @@
 import { isAbsolute, join } from 'node:path'
-import { stat } from 'node:fs/promises'
 import type { ModelsSettings, ModelSource } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
-import { asEdgebootError, EdgebootError } from '../core/errors.ts'
+import { asEdgebootError } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/log.ts'
 import { detectEntry, detectModule, findModule, type DetectedEntry } from './detect-entry.ts'
 import { expectedDigests, hasDigest, type ExpectedDigests } from './digest.ts'
@@ -11,7 +10,9 @@ import type { ModelPackage } from './model-package.ts'
 import { addressFingerprint, displayAddress, isRemoteAddress } from './package-address.ts'
 import { PackageFetcher, statPackage, type FetchReport } from './package-fetcher.ts'
 import { PackageFolder, type StoredPackage } from './package-folder.ts'
+import { pathKind } from './path-kind.ts'
 import { SharedWork } from './shared-work.ts'
+import { nowhereError, unsupportedAddressError } from './source-error.ts'
 import { asStoreError } from './store-error.ts'
 
 /** What a store works with. */
@@ -75,7 +76,7 @@ export class ModelStore {
     this.#cleaned ??= this.#clean()
     await this.#cleaned
     if (expected.md5 !== undefined && expected.sha256 === undefined) {
-      this.#warnOnce('model.md5_only', source.name, {
+      this.#warnOnce('model.md5-only', source.name, {
         advice: 'MD5 detects damage, not forgery: configure modelSha256',
       })
     }
@@ -94,7 +95,7 @@ export class ModelStore {
       const kept = await this.#previous(source)
       if (kept === undefined) throw error
       const { code, message } = error
-      this.#log.warn('model.kept_previous', {
+      this.#log.warn('model.kept-previous', {
         model: source.name,
         version: kept.version,
         code,
@@ -110,7 +111,9 @@ export class ModelStore {
     if (source.module !== undefined) {
       return await findModule([this.#settings.folder, folder], source.module, source.name)
     }
-    return (await kindOf(folder)) === 'folder' ? await detectEntry(folder, source.name) : undefined
+    return (await pathKind(folder)) === 'folder'
+      ? await detectEntry(folder, source.name)
+      : undefined
   }
 
   async #obtain(
@@ -127,7 +130,7 @@ export class ModelStore {
       } catch (thrown) {
         if (index === addresses.length - 1 || options.signal?.aborted) throw thrown
         const { code, message } = asEdgebootError(thrown)
-        this.#log.warn('model.next_address', {
+        this.#log.warn('model.next-address', {
           model: source.name,
           address: displayAddress(address),
           code,
@@ -135,7 +138,7 @@ export class ModelStore {
         })
       }
     }
-    throw this.#nowhere(source)
+    throw nowhereError(source, this.#settings.folder)
   }
 
   /** What needs no network: by digest, or fetched before from where the configuration points. */
@@ -158,7 +161,7 @@ export class ModelStore {
   async #addresses(source: ModelSource): Promise<string[]> {
     const { download, folder } = this.#settings
     const zip = join(folder, `${source.name}.zip`)
-    const placed = (await kindOf(zip)) === 'file' ? [zip] : []
+    const placed = (await pathKind(zip)) === 'file' ? [zip] : []
     if (source.address === undefined) return placed
     if (!isRemoteAddress(source.address)) return [...placed, source.address]
     if (download === 'never') return placed
@@ -172,7 +175,7 @@ export class ModelStore {
     options: ResolveOptions,
   ): Promise<ModelPackage> {
     if (!isRemoteAddress(address)) {
-      if (!isAbsolute(address)) throw unsupportedAddress(source.name, address)
+      if (!isAbsolute(address)) throw unsupportedAddressError(source.name, address)
       if ((await statPackage(source.name, address)).isFolder) {
         return this.#fromFolder(source, await this.#detect(source, [address]))
       }
@@ -210,7 +213,7 @@ export class ModelStore {
     } catch (thrown) {
       // The package is proven and there; only the next start will not know that it was active.
       const error = asEdgebootError(asStoreError(thrown, 'record it', this.#settings.folder))
-      this.#log.warn('model.activation_unrecorded', { model: source.name, reason: error.message })
+      this.#log.warn('model.activation-unrecorded', { model: source.name, reason: error.message })
     }
     return result
   }
@@ -232,7 +235,7 @@ export class ModelStore {
 
   #fromFolder(source: ModelSource, entry: DetectedEntry): ModelPackage {
     if (source.md5 !== undefined || source.sha256 !== undefined) {
-      this.#warnOnce('model.folder_digest_unchecked', source.name, {
+      this.#warnOnce('model.folder-digest-unchecked', source.name, {
         folder: entry.folder,
         reason: 'a digest belongs to a zip and cannot be checked on a folder',
       })
@@ -261,38 +264,12 @@ export class ModelStore {
     return placed === undefined ? undefined : this.#fromFolder(source, placed)
   }
 
-  #nowhere(source: ModelSource): EdgebootError {
-    const { folder } = this.#settings
-    const { name, address } = source
-    if (address !== undefined) {
-      return new EdgebootError(
-        'MODEL_DOWNLOAD_FORBIDDEN',
-        `model '${name}' is not on the disk, and downloads are forbidden (${displayAddress(address)})`,
-        {
-          details: { where: join(folder, name), model: name },
-          fix: `Put the model at ${join(folder, name)} or ${join(folder, name)}.zip, or allow downloads: models.download, DOWNLOAD_MODEL.`,
-        },
-      )
-    }
-    const wanted =
-      source.module === undefined
-        ? `${join(folder, name)}/ or ${join(folder, name)}.zip`
-        : `${join(folder, ...source.module.name.split('.'))}.py or ${join(folder, name)}.zip`
-    return new EdgebootError(
-      'MODEL_NOT_FOUND',
-      `model '${name}' is not on the disk: no ${wanted}`,
-      {
-        details: { where: folder, model: name },
-      },
-    )
-  }
-
   async #clean(): Promise<void> {
     try {
       const removed = await this.#store.removeLeftovers()
-      if (removed > 0) this.#log.info('model.leftovers_removed', { removed })
+      if (removed > 0) this.#log.info('model.leftovers-removed', { removed })
     } catch (thrown) {
-      this.#log.warn('model.leftovers_kept', { reason: String(thrown) })
+      this.#log.warn('model.leftovers-kept', { reason: String(thrown) })
     }
   }
 
@@ -308,24 +285,4 @@ function tell(report: FetchReport, options: ResolveOptions): void {
   if (report.kind === 'state') options.onState?.(report.state, report.detail)
   else if (report.total === undefined) options.onProgress?.(report.bytes)
   else options.onProgress?.(report.bytes, report.total)
-}
-
-function unsupportedAddress(model: string, address: string): EdgebootError {
-  return new EdgebootError(
-    'CONFIG_INVALID',
-    `the address of model '${model}' is neither http(s) nor an absolute path: ${displayAddress(address)}`,
-    {
-      details: { model },
-      fix: 'Give modelAddress an http(s) address, or the path of a zip or a folder.',
-    },
-  )
-}
-
-async function kindOf(path: string): Promise<'file' | 'folder' | undefined> {
-  try {
-    const stats = await stat(path)
-    return stats.isDirectory() ? 'folder' : stats.isFile() ? 'file' : undefined
-  } catch {
-    return undefined
-  }
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { LogFields } from '../core/log.ts'
 import { matchesDigests, type ExpectedDigests } from './digest.ts'
+import { pathKind } from './path-kind.ts'
 import {
   isSha256,
   readActiveRecord,
@@ -69,7 +70,7 @@ export class PackageFolder {
     if (record === undefined || record.sha256 !== sha256) return undefined
     const filesFolder = join(folder, 'files')
     const rootFolder = join(filesFolder, record.root)
-    if (!(await isFolder(rootFolder))) return undefined
+    if ((await pathKind(rootFolder)) !== 'folder') return undefined
     return { sha256, md5: record.md5, filesFolder, rootFolder }
   }
 
@@ -191,7 +192,7 @@ export class PackageFolder {
   #trust<T>(file: string, read: ReadRecord<T>): T | undefined {
     if (read.kind === 'record') return read.record
     if (read.kind === 'unreadable') {
-      this.#warn('model.record_unreadable', { file, reason: read.reason })
+      this.#warn('model.record-unreadable', { file, reason: read.reason })
     }
     return undefined
   }
@@ -217,13 +218,5 @@ async function namesIn(folder: string): Promise<string[]> {
   } catch (thrown) {
     if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return []
     throw thrown
-  }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  try {
-    return (await stat(path)).isDirectory()
-  } catch {
-    return false
   }
 }

@@ -1,28 +1,16 @@
-/** What a condition sees of a message. */
-export interface EventScope {
-  readonly event: unknown
-  readonly telemetry: unknown
-  readonly device: string
-  readonly topic: string
-}
-
-/** Whether a condition holds, and in one sentence why not. */
-export type Verdict = { readonly ok: true } | { readonly ok: false; readonly reason: string }
-
-/** A compiled condition. Never throws: a missing key or a type that does not fit is "no". */
-export type EventPredicate = (scope: EventScope) => Verdict
+import type { Predicate } from '../config/predicate.ts'
 
 /** A device entry, ready to be asked. All attributes must hold. */
 export interface DeviceMatcher {
   readonly name: string
-  readonly attributes: readonly { readonly name: string; readonly holds: EventPredicate }[]
+  readonly attributes: readonly { readonly name: string; readonly holds: Predicate }[]
 }
 
 /** What a func wants: compiled once, asked for every message. */
 export interface Matcher {
   /** Empty: every message, for no device in particular. */
   readonly devices: readonly DeviceMatcher[]
-  readonly when?: EventPredicate
+  readonly when?: Predicate
 }
 
 /** One event to run: the device that it belongs to, when the func names devices. */

@@ -7,9 +7,7 @@ import { createProcessRunner, type ProcessCommand } from './process-runner.ts'
 import type { Runner, RunnerListener, RunnerSpec } from './runner.ts'
 
 /** The Python end of the frame protocol; sources and published package have it in one place. */
-export const pythonWorkerFile = fileURLToPath(
-  new URL('../../python/edgeboot_worker.py', import.meta.url),
-)
+const pythonWorkerFile = fileURLToPath(new URL('../../python/edgeboot_worker.py', import.meta.url))
 
 /** Where programs are looked for when the environment names no PATH. */
 const pathDefault = '/usr/local/bin:/usr/bin:/bin'
@@ -46,7 +44,7 @@ function withUtf8Locale(env: Readonly<Record<string, string>>): Record<string, s
  * @returns An absolute path of something that may be executed.
  * @throws RUNNER_INTERPRETER_MISSING naming everything that was tried.
  */
-export function findPython(spec: Pick<RunnerSpec, 'model' | 'env' | 'python'>): string {
+function findPython(spec: Pick<RunnerSpec, 'model' | 'env' | 'python'>): string {
   const { folder, name } = spec.model
   const candidates =
     spec.python === undefined

@@ -89,6 +89,3 @@ export interface Runner {
   kill(error: EdgebootError): void
   stop(deadlineMs: number): Promise<void>
 }
-
-/** Makes a runner of the right kind. Constructing acquires nothing. */
-export type RunnerFactory = (spec: RunnerSpec, listener: RunnerListener) => Runner

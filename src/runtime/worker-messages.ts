@@ -5,7 +5,7 @@ import { protocolError } from './frame.ts'
 import type { RunnerReady, RunnerSpec } from './runner.ts'
 
 /** Why a model could not be loaded. */
-export type LoadFailureKind = 'no-handler' | 'syntax' | 'import'
+type LoadFailureKind = 'no-handler' | 'syntax' | 'import'
 
 /** A model that could not be loaded, as its runner tells it. */
 export interface LoadFailure {

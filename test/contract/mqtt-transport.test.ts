@@ -8,12 +8,12 @@ import { join } from 'node:path'
 import { afterEach, describe, it } from 'node:test'
 import type { BrokerSettings, TlsSettings } from '../../src/config/settings.ts'
 import type { ConnectionState } from '../../src/transport/transport.ts'
+import { brokerSettings } from '../support/broker-settings.ts'
 import { needsOpenssl, TestAuthority } from '../support/certificates.ts'
 import { freePort, Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
-import { MqttObserver } from '../support/mqtt-observer.ts'
+import { MqttPeer } from '../support/mqtt-peer.ts'
 import { needs } from '../support/requirements.ts'
 import {
-  brokerSettings,
   openSink as openMqttSink,
   openSource as openMqttSource,
   uniqueId,
@@ -47,12 +47,10 @@ async function startMosquitto(extra?: readonly string[]): Promise<Mosquitto> {
   return mosquitto
 }
 
-async function connectObserver(
-  ...input: Parameters<typeof MqttObserver.connect>
-): Promise<MqttObserver> {
-  const observer = await MqttObserver.connect(...input)
-  undo.push(() => observer.end())
-  return observer
+async function connectPeer(...input: Parameters<typeof MqttPeer.connect>): Promise<MqttPeer> {
+  const peer = await MqttPeer.connect(...input)
+  undo.push(() => peer.end())
+  return peer
 }
 
 async function temporaryFolder(): Promise<string> {
@@ -102,8 +100,8 @@ for (const protocol of ['5', '3.1.1'] as const) {
       assertWaiting(lost, 'BROKER_CONNECTION_LOST', /closed the connection|broke/)
       await mosquitto.resume()
       await record.reached('connected', record.states.indexOf(lost))
-      const observer = await connectObserver(urlOf(mosquitto))
-      await observer.publish('in/again', 'here')
+      const peer = await connectPeer(urlOf(mosquitto))
+      await peer.publish('in/again', 'here')
       await until('the message', () => record.texts.includes('here'))
       assert.deepEqual(record.statuses.slice(0, 4), [
         'connecting',
@@ -157,14 +155,14 @@ for (const protocol of ['5', '3.1.1'] as const) {
       const mosquitto = await startMosquitto()
       const clientId = uniqueId('twice')
       const { record } = await openSource(settings(urlOf(mosquitto)), { clientId })
-      let rival: MqttObserver | undefined
+      let rival: MqttPeer | undefined
       // This broker closes without a reason, on MQTT 5 too: three closes in a row are needed.
       for (let connection = 0; connection < 3; connection++) {
         await until('to be connected', () => {
           const connections = record.statuses.filter((status) => status === 'connected')
           return connections.length > connection
         })
-        rival = await connectObserver(urlOf(mosquitto), { clientId, version: 5 })
+        rival = await connectPeer(urlOf(mosquitto), { clientId, protocolVersion: 5 })
       }
       const state = await record.reached('taken')
       assert.equal(state.status === 'taken' && state.error?.code, 'BROKER_SESSION_TAKEN')
@@ -184,8 +182,8 @@ for (const protocol of ['5', '3.1.1'] as const) {
       const { record: all } = await openSource(settings(urlOf(mosquitto)), { topic: 'kept/#' })
       const options = { topic: 'kept/#', retained: false }
       const { record: fresh } = await openSource(settings(urlOf(mosquitto)), options)
-      const observer = await connectObserver(urlOf(mosquitto))
-      await observer.publish('kept/2', 'new')
+      const peer = await connectPeer(urlOf(mosquitto))
+      await peer.publish('kept/2', 'new')
       const both = (): boolean => all.texts.includes('new') && fresh.texts.includes('new')
       await until('the new message', both)
       const flags = all.messages.map(({ payload, retain }) => [String(payload), retain])
@@ -199,33 +197,33 @@ for (const protocol of ['5', '3.1.1'] as const) {
 
     it('publishes the last will of a client that vanishes, and no will by default', async () => {
       const mosquitto = await startMosquitto()
-      const observer = await connectObserver(urlOf(mosquitto))
-      await observer.subscribe('will/#')
+      const peer = await connectPeer(urlOf(mosquitto))
+      await peer.subscribe('will/#')
       const clientId = uniqueId('mortal')
       const will = { topic: 'will/me', payload: '再见', qos: 0 as const, retain: false }
       await openSource(settings(urlOf(mosquitto), { will }), { clientId })
       const { source: polite } = await openSource(settings(urlOf(mosquitto), { will }))
       await polite.close()
       // The rival takes the session, which for the broker is a death.
-      await connectObserver(urlOf(mosquitto), { clientId })
-      await until('the will', () => observer.messages.length > 0)
+      await connectPeer(urlOf(mosquitto), { clientId })
+      await until('the will', () => peer.messages.length > 0)
       assert.deepEqual(
-        observer.messages.map(({ payload }) => payload.toString()),
+        peer.messages.map(({ text }) => text),
         ['再见'],
       )
     })
 
     it('carries user properties on MQTT 5 and leaves them out on 3.1.1', async () => {
       const mosquitto = await startMosquitto()
-      const observer = await connectObserver(urlOf(mosquitto), { version: 5 })
-      await observer.subscribe('#')
+      const peer = await connectPeer(urlOf(mosquitto), { protocolVersion: 5 })
+      await peer.subscribe('#')
       const { record: in5 } = await openSource(settings(urlOf(mosquitto)))
       const { sink, record } = await openSink(settings(urlOf(mosquitto)))
       const userProperties = { 'edgeboot-rule': '阈值', empty: '' }
       sink.publish({ topic: 'a', payload: Buffer.from('x'), userProperties }, record.settled)
-      await until('both', () => observer.messages.length === 1 && in5.messages.length === 1)
+      await until('both', () => peer.messages.length === 1 && in5.messages.length === 1)
       const expected = protocol === '5' ? userProperties : undefined
-      assert.deepEqual({ ...observer.messages[0]?.userProperties }, { ...expected })
+      assert.deepEqual({ ...peer.messages[0]?.userProperties }, { ...expected })
       assert.deepEqual({ ...in5.messages[0]?.userProperties }, { ...expected })
     })
 

@@ -8,11 +8,11 @@ import type { BrokerSettings } from '../../src/config/settings.ts'
 import { EmbeddedBroker } from '../../src/transport/embedded-broker.ts'
 import { MemorySink, MemorySource } from '../../src/transport/memory-transport.ts'
 import type { Sink, Source } from '../../src/transport/transport.ts'
+import { brokerSettings } from '../support/broker-settings.ts'
 import { needsOpenssl, TestAuthority } from '../support/certificates.ts'
 import { freePort, Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
-import { MqttObserver } from '../support/mqtt-observer.ts'
+import { MqttPeer } from '../support/mqtt-peer.ts'
 import {
-  brokerSettings,
   openSink as openMqttSink,
   openSource as openMqttSource,
   Recorder,
@@ -83,32 +83,32 @@ function mqtt(
   options: { readonly skip: false | string; readonly payloadBytesMax?: number },
   connect: () => Promise<{
     settings: BrokerSettings
-    observerUrl: string
+    peerUrl: string
     stop: () => Promise<void>
   }>,
 ): Implementation {
   let broker: Awaited<ReturnType<typeof connect>>
-  let observer: MqttObserver
+  let peer: MqttPeer
   return {
     name,
     protocol,
     ...options,
     open: async () => {
       broker = await connect()
-      observer = await MqttObserver.connect(broker.observerUrl)
-      await observer.subscribe('out/#')
+      peer = await MqttPeer.connect(broker.peerUrl)
+      await peer.subscribe('out/#')
     },
     close: async () => {
-      await observer.end()
+      await peer.end()
       await broker.stop()
     },
     openSource: (topic) => openMqttSource(broker.settings, { topic }),
     openSink: () => openMqttSink(broker.settings),
-    send: (topic, payload) => observer.publish(topic, payload),
+    send: (topic, payload) => peer.publish(topic, payload),
     seen: (prefix) =>
-      observer.messages
+      peer.messages
         .filter(({ topic }) => topic.startsWith(prefix))
-        .map(({ topic, payload }) => ({ topic, text: payload.toString() })),
+        .map(({ topic, text }) => ({ topic, text })),
   }
 }
 
@@ -177,7 +177,7 @@ function mosquittoImplementations(): Implementation[] {
       const tls = { caFile: many.caFile, insecure: false }
       return {
         settings: brokerSettings(url(many), { protocol, tls }),
-        observerUrl: `mqtt://127.0.0.1:${many.mosquitto.port}`,
+        peerUrl: `mqtt://127.0.0.1:${many.mosquitto.port}`,
         stop: () => many.stop(),
       }
     })
@@ -203,7 +203,7 @@ function embeddedImplementations(): Implementation[] {
       return {
         // MQTT 5 is tried first and refused.
         settings: brokerSettings(url(broker) ?? ''),
-        observerUrl: broker.url,
+        peerUrl: broker.url,
         stop: () => broker.close(),
       }
     })

@@ -11,7 +11,14 @@ const listed = page.rows('event').flatMap(([cell = '']) => codeWords(cell))
 const areas =
   'boot|broker|config|embedded-broker|event|host|log|message|model|pipeline|process|result|runner|signal|sink|source|web'
 /** Files that a model consists of, and keys of the configuration. */
-const noEvents = new Set(['model.json', 'model.yaml', 'model.yml', 'web.host', 'web.port'])
+const noEvents = new Set([
+  'config.yaml',
+  'model.json',
+  'model.yaml',
+  'model.yml',
+  'web.host',
+  'web.port',
+])
 /** Phases of the boot are put together: boot.${phase}. */
 const phases = ['boot.init', 'boot.setup', 'boot.start', 'boot.stop']
 

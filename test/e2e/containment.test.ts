@@ -4,11 +4,12 @@ import { afterEach, beforeEach, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
 import type { EdgebootProcess } from '../support/edgeboot-process.ts'
-import { md5Of, ModelServer, zipFolder } from '../support/model-server.ts'
+import { ModelServer } from '../support/model-server.ts'
 import { freePort, Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
 import { MqttPeer } from '../support/mqtt-peer.ts'
 import { until } from '../support/wait.ts'
 import { echoPython, echoTypeScript, Workbench } from '../support/workbench.ts'
+import { md5Of, zipFolder } from '../support/zip-bytes.ts'
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -38,13 +39,19 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
   let bench: Workbench
   let peer: MqttPeer
 
+  const connectPeer = async (): Promise<MqttPeer> => {
+    const connected = await MqttPeer.connect(`mqtt://127.0.0.1:${broker.port}`)
+    await connected.subscribe('out/#')
+    return connected
+  }
+
   beforeEach(async () => {
     broker = await Mosquitto.start()
     bench = await Workbench.open()
-    peer = await MqttPeer.connect(broker.port, ['out/#'])
+    peer = await connectPeer()
   })
   afterEach(async () => {
-    await peer.close()
+    await peer.end()
     await bench.close()
     await broker.stop()
   })
@@ -56,7 +63,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await edgeboot.ready()
     await peer.publish('in/ts', '{"n":1}')
     await peer.publish('in/py', '{"n":2}')
-    const seen = await peer.messages(2)
+    const seen = await peer.received(2)
     const results = Object.fromEntries(
       seen.map(({ topic, text }) => [topic, JSON.parse(text) as unknown]),
     )
@@ -86,7 +93,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     assert.match(reasonOf('lacking'), /surely_not_installed.*index\.py:2/s)
     assert.match(reasonOf('crookedjs'), /index\.ts:2/)
     await peer.publish('in/healthy', '{"still":"here"}')
-    assert.equal((await peer.messages(1))[0]?.text, '{"still": "here"}')
+    assert.equal((await peer.received(1))[0]?.text, '{"still": "here"}')
     assert.equal((await edgeboot.get('/readyz')).status, 503)
     assert.equal((await edgeboot.get('/livez')).status, 200)
   })
@@ -107,7 +114,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     const edgeboot = bench.run(await bench.configure(broker.port, { moody: '' }))
     await edgeboot.ready()
     for (let n = 1; n <= 7; n++) await peer.publish('in/moody', JSON.stringify({ n }))
-    const seen = await peer.messages(1)
+    const seen = await peer.received(1)
     assert.deepEqual(
       seen.map(({ text }) => text),
       ['{"n": 7}'],
@@ -131,7 +138,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     ]
     for (const payload of bad) await peer.publish('in/echo', payload)
     await peer.publish('in/echo', '{"fine":1}')
-    assert.equal((await peer.messages(1))[0]?.text, '{"fine":1}')
+    assert.equal((await peer.received(1))[0]?.text, '{"fine":1}')
     assert.deepEqual(await dropsOf(edgeboot, 'echo'), { decode: bad.length })
   })
 
@@ -150,7 +157,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await peer.publish('in/suicidal', '{"die":true}')
     await peer.publish('in/suicidal', '{"after":1}')
     await peer.publish('in/steady', '{"n":1}')
-    const seen = await peer.messages(2)
+    const seen = await peer.received(2)
     assert.deepEqual(seen.map(({ text }) => text).toSorted(), ['{"after": 1}', '{"n": 1}'])
     assert.deepEqual(await dropsOf(edgeboot, 'suicidal'), { crash: 1 })
     const lost = await edgeboot.line('runner.lost')
@@ -169,7 +176,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await edgeboot.ready()
     await peer.publish('in/hanging', '{"hang":true}')
     await peer.publish('in/hanging', '{"n":1}')
-    assert.equal((await peer.messages(1))[0]?.text, '{"n":1}')
+    assert.equal((await peer.received(1))[0]?.text, '{"n":1}')
     await until(
       'the event to be given up',
       async () => (await dropsOf(edgeboot, 'hanging'))['deadline'],
@@ -189,7 +196,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await until('another host', async () => (await edgeboot.pipelines())[0]?.pid !== hostPid)
     await edgeboot.ready()
     await peer.publish('in/echo', '{"n":1}')
-    await peer.messages(1)
+    await peer.received(1)
     assert.equal((await edgeboot.pipelines())[0]?.restarts, 1)
   })
 
@@ -219,10 +226,10 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await until('unready', async () => (await edgeboot.get('/readyz')).status === 503)
     await broker.resume()
     await edgeboot.ready()
-    const fresh = await MqttPeer.connect(broker.port, ['out/#'])
+    const fresh = await connectPeer()
     await fresh.publish('in/echo', '{"n":1}')
-    await fresh.messages(1)
-    await fresh.close()
+    await fresh.received(1)
+    await fresh.end()
   })
 
   test('a second instance with the same client ids is noticed and named, and the two do not flap', async () => {
@@ -253,22 +260,19 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
   test('a package that is refused leaves the previous one in use', async () => {
     await bench.write('source/index.py', echoPython)
     const zip = await zipFolder(`${bench.folder}/source`)
-    const server = await ModelServer.start({ '/echo.zip': zip })
-    try {
-      const func = (md5: string): string => `modelAddress: ${server.url}/echo.zip\nmodelMd5: ${md5}`
-      const first = bench.run(await bench.configure(broker.port, { echo: func(md5Of(zip)) }))
-      await first.ready()
-      assert.equal(await first.stop(), 0)
-      const wrong = md5Of(Buffer.from('another file'))
-      const second = bench.run(await bench.configure(broker.port, { echo: func(wrong) }))
-      const kept = await second.line('model.kept_previous')
-      assert.equal(kept['code'], 'MODEL_DIGEST_MISMATCH')
-      await second.ready()
-      await peer.publish('in/echo', '{"n":1}')
-      await peer.messages(1)
-    } finally {
-      await server.close()
-    }
+    await using server = await ModelServer.start({ '/echo.zip': zip })
+    const func = (md5: string): string =>
+      `modelAddress: ${server.url('/echo.zip')}\nmodelMd5: ${md5}`
+    const first = bench.run(await bench.configure(broker.port, { echo: func(md5Of(zip)) }))
+    await first.ready()
+    assert.equal(await first.stop(), 0)
+    const wrong = md5Of(Buffer.from('another file'))
+    const second = bench.run(await bench.configure(broker.port, { echo: func(wrong) }))
+    const kept = await second.line('model.kept-previous')
+    assert.equal(kept['code'], 'MODEL_DIGEST_MISMATCH')
+    await second.ready()
+    await peer.publish('in/echo', '{"n":1}')
+    await peer.received(1)
   })
 
   test('a package that was never there is waited for, and taken when its server has it', async () => {
@@ -284,16 +288,12 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
   })
 
   test('DOWNLOAD_MODEL=False forbids the network, and says so', async () => {
-    const server = await ModelServer.start({})
-    try {
-      const func = `modelAddress: ${server.url}/echo.zip`
-      const config = await bench.configure(broker.port, { echo: func })
-      const edgeboot = bench.run(config, { DOWNLOAD_MODEL: 'False' })
-      const retry = await edgeboot.line('pipeline.retry')
-      assert.equal(retry['code'], 'MODEL_DOWNLOAD_FORBIDDEN')
-      assert.deepEqual(server.requests, [])
-    } finally {
-      await server.close()
-    }
+    await using server = await ModelServer.start()
+    const func = `modelAddress: ${server.url('/echo.zip')}`
+    const config = await bench.configure(broker.port, { echo: func })
+    const edgeboot = bench.run(config, { DOWNLOAD_MODEL: 'False' })
+    const retry = await edgeboot.line('pipeline.retry')
+    assert.equal(retry['code'], 'MODEL_DOWNLOAD_FORBIDDEN')
+    assert.deepEqual(server.requests, [])
   })
 })

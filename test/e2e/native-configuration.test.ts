@@ -3,8 +3,8 @@ import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, test, type TestContext } from 'node:test'
-import mqtt from 'mqtt'
 import { Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
+import { MqttPeer } from '../support/mqtt-peer.ts'
 import { until } from '../support/wait.ts'
 import { Workbench } from '../support/workbench.ts'
 
@@ -71,35 +71,26 @@ web: { port: 0 }
     )
     const edgeboot = bench.run(config, { BROKER_PORT: String(broker.port) })
     await edgeboot.ready()
-    const peer = await mqtt.connectAsync(`mqtt://127.0.0.1:${broker.port}`, {
+    const peer = await MqttPeer.connect(`mqtt://127.0.0.1:${broker.port}`, {
       username: 'gateway',
       password: 'correct-horse',
       protocolVersion: 5,
     })
-    const seen = new Map<string, unknown>()
-    const properties: (object | undefined)[] = []
-    peer.on('message', (topic, payload, packet) => {
-      seen.set(topic, JSON.parse(payload.toString()))
-      properties.push(packet.properties?.userProperties)
-    })
-    context.after(() => peer.end(true))
-    await peer.subscribeAsync(['js/#', 'py/#'])
-    const send = (deviceName: string, telemetry: object): Promise<unknown> =>
-      peer.publishAsync(
-        'plant/a/telemetry',
-        JSON.stringify({ deviceInfo: { deviceName }, telemetry }),
-      )
+    context.after(() => peer.end())
+    await peer.subscribe('js/#', 'py/#')
+    const send = (deviceName: string, telemetry: object): Promise<void> =>
+      peer.publish('plant/a/telemetry', JSON.stringify({ deviceInfo: { deviceName }, telemetry }))
     await send('pump-1', { temperature: -5, pressure: 3 })
     await send('pump-9', { temperature: 70 })
     await send('pump-1', { temperature: 70, pressure: 3 })
-    await until('three results', () => seen.size === 3)
+    const seen = await peer.received(3)
     const report1 = { topic: 'plant/a/telemetry', limit: 80, rule: 'js' }
-    assert.deepEqual(Object.fromEntries(seen), {
+    assert.deepEqual(Object.fromEntries(seen.map(({ topic, text }) => [topic, JSON.parse(text)])), {
       'js/pump-1/a': { device: 'pump-1', ...report1 },
       'js/pump-1-pressure/a': { device: 'pump-1-pressure', ...report1 },
       'py/pump-1': { device: 'pump-1', limit: 90 },
     })
-    assert.deepEqual(Object.keys(properties[0] ?? {}), [
+    assert.deepEqual(Object.keys(seen[0]?.userProperties ?? {}), [
       'edgeboot-rule',
       'edgeboot-model',
       'edgeboot-version',

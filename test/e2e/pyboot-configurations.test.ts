@@ -11,10 +11,10 @@ import { fileURLToPath } from 'node:url'
 import { after, before, describe, test } from 'node:test'
 import { EmbeddedBroker } from '../../src/transport/embedded-broker.ts'
 import { EdgebootProcess } from '../support/edgeboot-process.ts'
-import { md5Of, ModelServer, zipFolder } from '../support/model-server.ts'
+import { ModelServer } from '../support/model-server.ts'
 import { Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
 import { MqttPeer } from '../support/mqtt-peer.ts'
-import { until } from '../support/wait.ts'
+import { md5Of, zipFolder } from '../support/zip-bytes.ts'
 
 const fixtures = fileURLToPath(new URL('../fixtures/', import.meta.url))
 const modelFolder = join(fixtures, 'models/thend_threshold_zd')
@@ -118,13 +118,14 @@ for (const { name, skip, start } of brokers) {
       broker = await start()
       zip = await zipFolder(modelFolder)
       models = await ModelServer.start({ '/model.zip': zip })
-      peer = await MqttPeer.connect(broker.port, [...new Set(seeds.map(({ output }) => output))])
+      peer = await MqttPeer.connect(`mqtt://127.0.0.1:${broker.port}`)
+      await peer.subscribe(...new Set(seeds.map(({ output }) => output)))
       folder = await mkdtemp(join(tmpdir(), 'edgeboot-seeds-'))
       await cp(join(fixtures, 'pyboot-home'), join(folder, 'pyboot-home'), { recursive: true })
     })
     after(async () => {
-      await peer.close()
-      await models.close()
+      await peer.end()
+      await models[Symbol.asyncDispose]()
       await broker.stop()
       await rm(folder, { recursive: true })
     })
@@ -139,7 +140,7 @@ for (const { name, skip, start } of brokers) {
         .replaceAll('tcp://192.168.241.1:1883', `tcp://127.0.0.1:${broker.port}`)
         .replaceAll('192.168.241.1', '127.0.0.1')
         .replaceAll('_port: 1883', `_port: ${broker.port}`)
-        .replaceAll(/http:\/\/10\.200\.60\.18:\S+\.zip/g, `${models.url}/model.zip`)
+        .replaceAll(/http:\/\/10\.200\.60\.18:\S+\.zip/g, models.url('/model.zip'))
         .replaceAll('pZ4DJ+YhYM9ppHD+VhLi+A==', md5Of(zip))
     }
 
@@ -151,13 +152,13 @@ for (const { name, skip, start } of brokers) {
       })
       try {
         await edgeboot.ready()
-        const before = peer.seen.length
+        const before = peer.messages.length
         if (seed.form !== 'v0') {
           await peer.publish(seed.input, JSON.stringify(await sample('multi_var.json')))
         }
         await peer.publish(seed.input, 'no json')
         await peer.publish(seed.input, JSON.stringify(await seed.message()))
-        await until('the results', () => peer.seen.length >= before + seed.results)
+        await peer.received(before + seed.results)
         const { body } = await edgeboot.get('/queue_size_metrics')
         assert.deepEqual(JSON.parse(body), {
           queue_size_metrics: seed.pipelines.map((pipeline) => ({
@@ -167,7 +168,7 @@ for (const { name, skip, start } of brokers) {
           })),
         })
         assert.equal(await edgeboot.stop(), 0)
-        const seen = peer.seen.slice(before)
+        const seen = peer.messages.slice(before)
         assert.ok(seen.every(({ topic }) => topic === seed.output))
         return seen.map(({ text }) => JSON.parse(text) as unknown)
       } finally {
@@ -203,7 +204,7 @@ for (const { name, skip, start } of brokers) {
     }
 
     test('the package was fetched once, and never again while its digest is on the disk', () => {
-      assert.deepEqual(models.requests, ['/model.zip'])
+      assert.deepEqual(models.requests, ['GET /model.zip'])
     })
   })
 }

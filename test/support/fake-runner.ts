@@ -1,4 +1,6 @@
 import type { EdgebootError } from '../../src/core/errors.ts'
+import { silentLogger } from '../../src/core/log.ts'
+import { RunnerPool, type RunnerPoolOptions } from '../../src/pipeline/runner-pool.ts'
 import type {
   BatchListener,
   InferItem,
@@ -98,3 +100,22 @@ export const value = (text: string): InferOutcome => ({
 
 /** A model that repeats what it is given. */
 export const echo = (event: string): InferOutcome => value(event)
+
+/** What a test must say of a pool of fake runners, and what it may. */
+type FakePoolOptions = Pick<RunnerPoolOptions, 'size' | 'clock' | 'room'> &
+  Partial<RunnerPoolOptions>
+
+/** A pool of fake runners, each of which goes into `runners` as the pool creates it. */
+export function fakePool(runners: FakeRunner[], options: FakePoolOptions): RunnerPool {
+  return new RunnerPool({
+    create: (_index, listener) => {
+      const runner = new FakeRunner(listener)
+      runners.push(runner)
+      return runner
+    },
+    random: () => 0,
+    log: silentLogger,
+    changed: () => {},
+    ...options,
+  })
+}

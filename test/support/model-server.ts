@@ -1,69 +1,62 @@
-import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
-import { readdir, readFile } from 'node:fs/promises'
-import { join, relative } from 'node:path'
-import { buffer } from 'node:stream/consumers'
-import yazl from 'yazl'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
-/** Zips a folder, its files at the root of the archive; the same bytes for the same files. */
-export async function zipFolder(folder: string): Promise<Buffer> {
-  const zip = new yazl.ZipFile()
-  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
-  for (const entry of entries) {
-    if (!entry.isFile() || entry.parentPath.includes('__pycache__')) continue
-    const file = join(entry.parentPath, entry.name)
-    zip.addBuffer(await readFile(file), relative(folder, file), { mtime: new Date(0) })
-  }
-  zip.end()
-  return buffer(zip.outputStream)
-}
+/** Answers one request. */
+export type Answer = (request: IncomingMessage, response: ServerResponse) => void
 
-/** MD5 in base64, as pyboot's configurations carry it. */
-export function md5Of(bytes: Buffer): string {
-  return createHash('md5').update(bytes).digest('base64')
-}
-
-/** An HTTP server on loopback that gives out packages and counts who asked. */
+/** An HTTP server of model packages on loopback that counts what it is asked for. */
 export class ModelServer {
+  /** Path, query included, to what it answers; anything else is 404. */
+  readonly routes = new Map<string, Answer | Buffer>()
+  /** All requests so far, method and path. */
   readonly requests: string[] = []
+  /** The `authorization` header of each. */
+  readonly authorizations: (string | undefined)[] = []
   readonly #server: Server
-  readonly #files: Map<string, Buffer>
 
-  private constructor(server: Server, files: Map<string, Buffer>) {
-    this.#server = server
-    this.#files = files
+  private constructor() {
+    this.#server = createServer((request, response) => this.#answer(request, response))
   }
 
-  /** @param files - By path, such as `/model.zip`. */
-  static async start(files: Readonly<Record<string, Buffer>>): Promise<ModelServer> {
-    const byPath = new Map(Object.entries(files))
-    const server = createServer((request, response) => {
-      const path = request.url ?? ''
-      models.requests.push(path)
-      const bytes = byPath.get(path)
-      if (bytes === undefined) response.writeHead(404).end('not here')
-      else response.writeHead(200, { 'content-length': bytes.length }).end(bytes)
-    })
-    const models = new ModelServer(server, byPath)
-    server.listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    return models
+  /** @param files - By path, such as `/model.zip`: the first routes. */
+  static async start(files: Readonly<Record<string, Buffer>> = {}): Promise<ModelServer> {
+    const server = new ModelServer()
+    for (const [path, bytes] of Object.entries(files)) server.routes.set(path, bytes)
+    server.#server.listen(0, '127.0.0.1')
+    await once(server.#server, 'listening')
+    return server
   }
 
-  set(path: string, bytes: Buffer): void {
-    this.#files.set(path, bytes)
-  }
-
-  get url(): string {
+  get port(): number {
     const address = this.#server.address()
     if (address === null || typeof address === 'string') throw new Error('not listening')
-    return `http://127.0.0.1:${address.port}`
+    return address.port
   }
 
-  async close(): Promise<void> {
-    this.#server.closeAllConnections()
+  /** Such as `http://127.0.0.1:4711/a.zip`. */
+  url(path: string, credentials = ''): string {
+    return `http://${credentials}127.0.0.1:${this.port}${path}`
+  }
+
+  /** Waits until a request has come in. */
+  async requested(): Promise<void> {
+    if (this.requests.length === 0) await once(this.#server, 'request')
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (!this.#server.listening) return
     this.#server.close()
+    this.#server.closeAllConnections()
     await once(this.#server, 'close')
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    this.requests.push(`${request.method} ${request.url}`)
+    this.authorizations.push(request.headers.authorization)
+    const route = this.routes.get(request.url ?? '')
+    if (route === undefined) response.writeHead(404).end('no such file')
+    else if (Buffer.isBuffer(route)) {
+      response.writeHead(200, { 'content-length': route.length }).end(route)
+    } else route(request, response)
   }
 }

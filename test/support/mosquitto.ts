@@ -8,7 +8,7 @@ import { needs } from './requirements.ts'
 import { until } from './wait.ts'
 
 /** For `{ skip: needsMosquitto }`. Debian installs it in /usr/sbin, which is not on every PATH. */
-export const mosquittoCommand = '/usr/sbin/mosquitto'
+const mosquittoCommand = '/usr/sbin/mosquitto'
 export const needsMosquitto = needs(mosquittoCommand, 'apt-get install mosquitto')
 
 /** A TCP port of the loopback interface that was free a moment ago. */

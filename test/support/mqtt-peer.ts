@@ -1,44 +1,64 @@
-import mqtt, { type IPublishPacket, type MqttClient } from 'mqtt'
+import { once } from 'node:events'
+import {
+  connectAsync,
+  type IClientOptions,
+  type IClientPublishOptions,
+  type MqttClient,
+} from 'mqtt'
 import { until } from './wait.ts'
 
-/** A message that the peer saw. */
-export interface SeenMessage {
+/** A message as the peer saw it. */
+export interface PeerMessage {
   readonly topic: string
   readonly text: string
-  readonly packet: IPublishPacket
+  readonly retain: boolean
+  readonly userProperties: Readonly<Record<string, string | string[]>> | undefined
 }
 
-/** An independent MQTT client, to feed a plant and to look at what comes out. */
+/** An independent MQTT client, MQTT.js as it comes: it feeds a plant and sees what comes out. */
 export class MqttPeer {
-  readonly seen: SeenMessage[] = []
-  readonly #client: MqttClient
+  readonly messages: PeerMessage[] = []
+  readonly client: MqttClient
 
   private constructor(client: MqttClient) {
-    this.#client = client
+    this.client = client
     client.on('message', (topic, payload, packet) => {
-      this.seen.push({ topic, text: payload.toString(), packet })
+      const userProperties = packet.properties?.userProperties
+      this.messages.push({ topic, text: payload.toString(), retain: packet.retain, userProperties })
     })
   }
 
-  /** Connects to a port of the loopback interface and subscribes. */
-  static async connect(port: number, filters: readonly string[] = []): Promise<MqttPeer> {
-    const client = await mqtt.connectAsync(`mqtt://127.0.0.1:${port}`, { protocolVersion: 4 })
-    const peer = new MqttPeer(client)
-    for (const filter of filters) await client.subscribeAsync(filter)
-    return peer
+  /** Connects, with 3.1.1 unless told otherwise, and never again once the connection is lost. */
+  static async connect(url: string, options: IClientOptions = {}): Promise<MqttPeer> {
+    return new MqttPeer(
+      await connectAsync(url, { protocolVersion: 4, reconnectPeriod: 0, ...options }),
+    )
   }
 
-  async publish(topic: string, payload: string | Buffer): Promise<void> {
-    await this.#client.publishAsync(topic, payload)
+  async subscribe(...filters: readonly string[]): Promise<void> {
+    await this.client.subscribeAsync([...filters], { qos: 0 })
   }
 
-  /** Waits for this many messages. */
-  async messages(count: number): Promise<readonly SeenMessage[]> {
-    await until(`${count} messages, ${this.seen.length} so far`, () => this.seen.length >= count)
-    return this.seen
+  async publish(
+    topic: string,
+    payload: string | Buffer,
+    options: IClientPublishOptions = {},
+  ): Promise<void> {
+    await this.client.publishAsync(topic, payload, options)
   }
 
-  async close(): Promise<void> {
-    await this.#client.endAsync(true)
+  /** Waits until this many messages have come in. */
+  async received(count: number): Promise<readonly PeerMessage[]> {
+    const { messages } = this
+    await until(`${count} messages, ${messages.length} so far`, () => messages.length >= count)
+    return messages
+  }
+
+  /** Ends the connection in good order, if it has not ended yet. */
+  async end(): Promise<void> {
+    if (this.client.stream.destroyed) return
+    const closed = once(this.client.stream, 'close')
+    this.client.end()
+    await closed
   }
 }

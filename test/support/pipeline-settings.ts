@@ -1,22 +1,9 @@
-import type { BrokerSettings, PipelineSettings } from '../../src/config/settings.ts'
-
-/** A broker that nobody connects to, but for what the test says. */
-export function brokerSettings(more: Partial<BrokerSettings> = {}): BrokerSettings {
-  return {
-    name: 'b1',
-    url: 'mqtt://127.0.0.1:1883',
-    qos: 0,
-    retain: false,
-    protocol: 'auto',
-    keepAliveSeconds: 60,
-    connectTimeoutMs: 5000,
-    ...more,
-  }
-}
+import type { PipelineSettings } from '../../src/config/settings.ts'
+import { brokerSettings } from './broker-settings.ts'
 
 /** Settings of a pipeline that takes everything, but for what the test says. */
 export function pipelineSettings(more: Partial<PipelineSettings> = {}): PipelineSettings {
-  const broker = brokerSettings()
+  const broker = brokerSettings('mqtt://127.0.0.1:1883', { name: 'b1' })
   return {
     name: 'sub_process_b1_echo_0',
     rule: 'echo',

@@ -1,5 +1,4 @@
-import { mkdir, mkdtemp, realpath, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { realpath } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { EdgebootError } from '../../src/core/errors.ts'
@@ -8,6 +7,8 @@ import type { ModelPackage, RuntimeKind } from '../../src/models/model-package.t
 import { createRunner } from '../../src/runtime/create-runner.ts'
 import type { InferOutcome, Runner, RunnerReady, RunnerSpec } from '../../src/runtime/runner.ts'
 import { runnerEnvironment } from '../../src/runtime/worker-environment.ts'
+import type { RecordedLine } from './recorded-log.ts'
+import { Scratch } from './scratch.ts'
 
 /** What a test may say of the model that it runs. */
 export interface ModelUnderTest {
@@ -25,13 +26,6 @@ export interface ModelUnderTest {
   readonly env?: Record<string, string>
   readonly clock?: Clock
   readonly startMs?: number
-}
-
-/** A line that a runner logged. */
-export interface LoggedLine {
-  readonly level: LogLevel
-  readonly event: string
-  readonly fields: LogFields
 }
 
 /** What became of a batch. */
@@ -66,7 +60,7 @@ export function specOf(model: ModelUnderTest): RunnerSpec {
 /** A runner with everything that it says. */
 export class RunningModel {
   readonly runner: Runner
-  readonly lines: LoggedLine[] = []
+  readonly lines: RecordedLine[] = []
   readonly exits: EdgebootError[] = []
   /** The first time that the runner said that it is gone. */
   readonly exited: Promise<EdgebootError>
@@ -134,17 +128,9 @@ export async function withModelFolder<T>(
   files: Readonly<Record<string, string>>,
   use: (folder: string) => Promise<T>,
 ): Promise<T> {
-  const models = await realpath(await mkdtemp(join(tmpdir(), 'edgeboot-models-')))
-  const folder = join(models, 'told')
-  try {
-    for (const [path, text] of Object.entries(files)) {
-      await mkdir(dirname(join(folder, path)), { recursive: true })
-      await writeFile(join(folder, path), text)
-    }
-    return await use(folder)
-  } finally {
-    await rm(models, { recursive: true, force: true })
-  }
+  await using scratch = await Scratch.make()
+  for (const [path, text] of Object.entries(files)) await scratch.write(join('told', path), text)
+  return await use(join(await realpath(scratch.folder), 'told'))
 }
 
 /** The text that an outcome would publish. */

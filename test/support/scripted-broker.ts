@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server, type Socket } from 'node:net'
 
 /** Packet types by their first four bits. */
-export const packetNames: Readonly<Record<number, string>> = {
+const packetNames: Readonly<Record<number, string>> = {
   1: 'connect',
   3: 'publish',
   8: 'subscribe',

@@ -1,6 +1,5 @@
 import type { BrokerSettings, WhenFull } from '../../src/config/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
-import { createLogger, type LogFields, type LogLevel } from '../../src/core/log.ts'
 import { createMqttSink, createMqttSource } from '../../src/transport/mqtt/create-mqtt-transport.ts'
 import type {
   ConnectionState,
@@ -9,6 +8,7 @@ import type {
   Source,
   SourceMessage,
 } from '../../src/transport/transport.ts'
+import { RecordedLog } from './recorded-log.ts'
 import { until } from './wait.ts'
 
 let ids = 0
@@ -18,40 +18,14 @@ export function uniqueId(prefix: string): string {
   return `${prefix}-${process.pid}-${++ids}`
 }
 
-/** Settings of a broker with defaults that suit a test. */
-export function brokerSettings(
-  url: string,
-  overrides: Partial<BrokerSettings> = {},
-): BrokerSettings {
-  return {
-    name: 'plant',
-    url,
-    qos: 0,
-    retain: false,
-    protocol: 'auto',
-    keepAliveSeconds: 60,
-    connectTimeoutMs: 10_000,
-    ...overrides,
-  }
-}
-
-/** A log line as a test sees it. */
-export interface LogLine {
-  readonly level: LogLevel
-  readonly event: string
-  readonly fields: LogFields
-}
-
 /** A source or a sink, and everything that it said. */
 export class Recorder {
   readonly messages: SourceMessage[] = []
   readonly states: ConnectionState[] = []
-  readonly lines: LogLine[] = []
   readonly outcomes: (PublishFailure | 'published')[] = []
-  readonly log = createLogger(
-    (level, event, fields) => void this.lines.push({ level, event, fields }),
-    'debug',
-  )
+  readonly #log = new RecordedLog()
+  readonly log = this.#log.logger
+  readonly lines = this.#log.lines
   /** Called instead of keeping the message, when set. */
   onMessage: ((message: SourceMessage) => void) | undefined
 

@@ -1,27 +1,26 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
 import { EdgebootProcess } from './edgeboot-process.ts'
+import { Scratch } from './scratch.ts'
 
 /** A folder for one test, with a configuration, models, and the processes started on them. */
 export class Workbench {
-  readonly folder: string
+  readonly #scratch: Scratch
   readonly #processes: EdgebootProcess[] = []
 
-  private constructor(folder: string) {
-    this.folder = folder
+  private constructor(scratch: Scratch) {
+    this.#scratch = scratch
   }
 
   static async open(): Promise<Workbench> {
-    return new Workbench(await mkdtemp(join(tmpdir(), 'edgeboot-test-')))
+    return new Workbench(await Scratch.make())
+  }
+
+  get folder(): string {
+    return this.#scratch.folder
   }
 
   /** Writes a file below the folder, and gives its path. */
-  async write(path: string, text: string): Promise<string> {
-    const file = join(this.folder, path)
-    await mkdir(dirname(file), { recursive: true })
-    await writeFile(file, text)
-    return file
+  write(path: string, text: string): Promise<string> {
+    return this.#scratch.write(path, text)
   }
 
   /**
@@ -72,7 +71,7 @@ export class Workbench {
   /** Ends what was started and deletes the folder. */
   async close(): Promise<void> {
     await Promise.all(this.#processes.map((edgeboot) => edgeboot.stop()))
-    await rm(this.folder, { recursive: true, force: true })
+    await this.#scratch[Symbol.asyncDispose]()
   }
 }
 

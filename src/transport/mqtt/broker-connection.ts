@@ -12,17 +12,16 @@ import {
 } from './broker-failure.ts'
 import { readTlsMaterial } from './broker-socket.ts'
 import type { BrokerConnectionOwner, BrokerConnectionParts } from './connection-owner.ts'
-import type {
-  MqttProtocol,
-  Session,
-  SessionEnd,
-  SessionFacts,
-  SessionListener,
+import {
+  isClosedByBroker,
+  type Session,
+  type SessionEnd,
+  type SessionFacts,
+  type SessionListener,
 } from './mqtt-session.ts'
+import { ProtocolChoice } from './protocol-choice.ts'
 import { quickCloseMs, type SessionClose, TakeoverWatch } from './takeover-watch.ts'
 
-/** Closes before CONNACK, in a row, after which a broker is taken for one that cannot MQTT 5. */
-const mutedClosesMax = 2
 /** Patience with a broker that does not close its end. */
 const disconnectMs = 1_000
 
@@ -37,11 +36,7 @@ export class BrokerConnection {
   readonly #address: BrokerAddress
   readonly #label: string
   readonly #takeovers: TakeoverWatch
-  #protocol: MqttProtocol
-  /** Whether the version may still turn out to be 3.1.1. */
-  #negotiable: boolean
-  /** Closes before CONNACK with MQTT 5, in a row. */
-  #mutedCloses = 0
+  readonly #protocol: ProtocolChoice
   /** Tells the attempt under way from those given up. */
   #attempt = 0
   #session: Session | undefined
@@ -58,8 +53,7 @@ export class BrokerConnection {
     this.#address = parseBrokerAddress(parts.broker.url)
     this.#label = brokerLabel(parts.broker.name, this.#address.text)
     this.#takeovers = new TakeoverWatch(parts.clock, parts.random)
-    this.#protocol = parts.broker.protocol === '3.1.1' ? '3.1.1' : '5'
-    this.#negotiable = parts.broker.protocol === 'auto'
+    this.#protocol = new ProtocolChoice(parts.broker.protocol)
   }
 
   /** Begins to try. To be called once. */
@@ -108,7 +102,13 @@ export class BrokerConnection {
 
   #open(attempt: number, tls: Awaited<ReturnType<typeof readTlsMaterial>>): void {
     const { broker, clientId, clock, openSession } = this.#parts
-    const options = { broker, address: this.#address, tls, clientId, protocol: this.#protocol }
+    const options = {
+      broker,
+      address: this.#address,
+      tls,
+      clientId,
+      protocol: this.#protocol.current,
+    }
     try {
       this.#session = openSession({ ...options, clock }, this.#listener(attempt))
     } catch (thrown) {
@@ -136,9 +136,7 @@ export class BrokerConnection {
   #opened(attempt: number, facts: SessionFacts): void {
     const session = this.#session
     if (session === undefined) return
-    if (this.#protocol === '3.1.1' && this.#negotiable) this.#settleFor311()
-    this.#mutedCloses = 0
-    this.#negotiable = false
+    if (this.#protocol.opened()) this.#tellOf311()
     this.#openedAt = this.#parts.clock.monotonic()
     this.#takeovers.opened()
     this.#limitTime(attempt, 'SUBSCRIBE')
@@ -150,7 +148,7 @@ export class BrokerConnection {
         return
       }
       this.#lastError = undefined
-      const protocol = this.#protocol
+      const protocol = this.#protocol.current
       this.#parts.log.info('broker.connected', { ...this.#fields(), protocol })
       this.#owner.state({ status: 'connected', protocol })
     })
@@ -162,14 +160,8 @@ export class BrokerConnection {
     const context = this.#context()
     if (this.#openedAt === undefined) {
       this.#takeovers.attemptFailed()
-      if (this.#shouldFallBack(end)) {
-        this.#protocol = '3.1.1'
-        this.#connect()
-        return
-      }
-      // What was only a guess is not kept.
-      if (this.#negotiable) this.#protocol = '5'
-      this.#retryLater(sessionFailure(end, context))
+      if (this.#protocol.failed(end)) this.#connect()
+      else this.#retryLater(sessionFailure(end, context))
       return
     }
     this.#forgetSession()
@@ -181,16 +173,7 @@ export class BrokerConnection {
     }
   }
 
-  /** Whether this end of an attempt with MQTT 5 means that the broker wants 3.1.1. */
-  #shouldFallBack(end: SessionEnd): boolean {
-    if (!this.#negotiable || this.#protocol === '3.1.1') return false
-    if (end.kind === 'refused') return end.code === 1 || end.code === 132
-    if (end.kind === 'protocol') return true
-    this.#mutedCloses = isClosedByBroker(end) ? this.#mutedCloses + 1 : 0
-    return this.#mutedCloses >= mutedClosesMax
-  }
-
-  #settleFor311(): void {
+  #tellOf311(): void {
     this.#parts.log.info('broker.protocol-fallback', {
       ...this.#fields(),
       protocol: '3.1.1',
@@ -269,7 +252,7 @@ export class BrokerConnection {
       broker: this.#label,
       address: this.#address.text,
       clientId: this.#parts.clientId,
-      protocol: this.#protocol,
+      protocol: this.#protocol.current,
       wasOpen: this.#openedAt !== undefined,
     }
   }
@@ -287,14 +270,6 @@ export class BrokerConnection {
 function closeOf(end: SessionEnd): SessionClose {
   if (end.kind === 'disconnected') return end.code === 142 ? 'told' : 'other'
   return isClosedByBroker(end) ? 'closed' : 'other'
-}
-
-/** Whether the broker closed the connection without a word, which resets it when bytes were unread. */
-function isClosedByBroker(end: SessionEnd): boolean {
-  if (end.kind !== 'socket') return false
-  if (end.error === undefined) return true
-  const code: unknown = (end.error as { code?: unknown }).code
-  return code === 'ECONNRESET' || code === 'EPIPE'
 }
 
 /** A duration as a person says it. */

@@ -40,6 +40,14 @@ export type SessionEnd =
   /** What came was not MQTT. */
   | { readonly kind: 'protocol'; readonly error: Error }
 
+/** Whether the broker closed the connection without a word, which resets it when bytes were unread. */
+export function isClosedByBroker(end: SessionEnd): boolean {
+  if (end.kind !== 'socket') return false
+  if (end.error === undefined) return true
+  const code: unknown = (end.error as { code?: unknown }).code
+  return code === 'ECONNRESET' || code === 'EPIPE'
+}
+
 /** What a session tells its owner. None of these may throw. */
 export interface SessionListener {
   /** CONNACK is there. At most once. */

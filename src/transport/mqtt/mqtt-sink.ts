@@ -2,7 +2,7 @@ import type { SinkSettings } from '../../config/settings.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import { Deque } from '../../core/deque.ts'
 import type { Logger } from '../../core/log.ts'
-import { topicBytesMax } from '../topic.ts'
+import { isTopicTooLong } from '../../core/mqtt-topic.ts'
 import type { ConnectionState, PublishFailure, Sink, SinkMessage } from '../transport.ts'
 import { BrokerConnection } from './broker-connection.ts'
 import type { MqttParts } from './connection-owner.ts'
@@ -139,7 +139,7 @@ export class MqttSink implements Sink {
 
   #isTooLarge(outgoing: OutgoingPublish): boolean {
     const { topic, payload } = outgoing
-    if (topic.length * 3 > topicBytesMax && Buffer.byteLength(topic) > topicBytesMax) return true
+    if (isTopicTooLong(topic)) return true
     // Nearly every packet is far from every limit.
     if (payload.length < 1024 && this.#packetBytesMax > 65_536 && topic.length < 1024) {
       if (outgoing.userProperties === undefined) return false

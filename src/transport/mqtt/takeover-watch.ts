@@ -2,14 +2,14 @@ import { backoffDelayMs, type BackoffPolicy } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /** Wait before a session that another client took is tried again. */
-export const takenBackoff: BackoffPolicy = { firstMs: 5 * 60_000, ceilingMs: 60 * 60_000 }
+const takenBackoff: BackoffPolicy = { firstMs: 5 * 60_000, ceilingMs: 60 * 60_000 }
 
 /** A connection that the broker closes this soon may have been taken. */
 export const quickCloseMs = 10_000
 /** So many quick closes in a row are taken for a takeover. */
-export const quickClosesMax = 3
+const quickClosesMax = 3
 /** A connection that holds this long clears the suspicion. */
-export const clearedAfterMs = 60_000
+const clearedAfterMs = 60_000
 
 /** How a session ended, as far as a takeover is concerned. */
 export type SessionClose =

@@ -9,7 +9,7 @@ import { defineStarter } from '../../../src/boot/starter.ts'
 import { loadAppStarters } from '../../../src/cli/load-app.ts'
 import { systemViewKey } from '../../../src/starters/services.ts'
 import { fakeSystem, pipeline } from '../../unit/web/fake-system.ts'
-import { recordingLogger } from '../../unit/boot/recording-starters.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 
 const example = fileURLToPath(
   new URL('../../../examples/own-starter/edgeboot.config.ts', import.meta.url),
@@ -29,7 +29,7 @@ test('the starters of examples/own-starter run, and the heartbeat tells what is 
     name: 'processor',
     init: (context) => context.provide(systemViewKey, view),
   })
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const boot = new Boot({ starters: [provider, ...own], log })
   assert.equal(await boot.start(), 'serving')
   await boot.stop()

@@ -4,9 +4,9 @@ import { once } from 'node:events'
 import { stat } from 'node:fs/promises'
 import { test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import { ModelServer } from '../../fixtures/models/model-server.ts'
-import { Scratch } from '../../fixtures/models/scratch.ts'
-import { pythonModel } from '../../fixtures/models/zip-bytes.ts'
+import { ModelServer } from '../../support/model-server.ts'
+import { Scratch } from '../../support/scratch.ts'
+import { pythonModel } from '../../support/zip-bytes.ts'
 import { until } from '../../support/wait.ts'
 
 const script = fileURLToPath(new URL('../../fixtures/models/resolve-one.ts', import.meta.url))

@@ -7,7 +7,8 @@ import { PriorityGroup, type Starter } from '../../../src/boot/starter.ts'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { silentLogger } from '../../../src/core/log.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { recording, recordingLogger } from './recording-starters.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
+import { recording } from './recording-starters.ts'
 
 function boot(starters: readonly Starter[]): Boot {
   return new Boot({ starters, log: silentLogger, clock: new FakeClock() })
@@ -172,7 +173,7 @@ test('a start that ends early because of the signal is no error', async () => {
 test('a start that hears no signal is left behind at the deadline, and its stop is called', async () => {
   const calls: string[] = []
   const clock = new FakeClock()
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const deaf = recording(calls, { name: 'deaf', start: () => new Promise(() => {}) })
   const subject = new Boot({ starters: [deaf], log, clock, stopDeadlineMs: 1000 })
   const code = subject.run()
@@ -207,7 +208,7 @@ test('a start that takes longer than its deadline fails with BOOT_START_TIMEOUT'
 test('stops the next starter when one does not stop in time', async () => {
   const calls: string[] = []
   const clock = new FakeClock()
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const subject = new Boot({
     starters: [
       recording(calls, { name: 'a' }),
@@ -252,7 +253,7 @@ test("a starter's own stop deadline wins over the general one", async () => {
 
 test('stops the next starter when one throws, logs it, and ends with status 1', async () => {
   const calls: string[] = []
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const broken = recording(calls, {
     name: 'broken',
     stop() {

@@ -1,5 +1,4 @@
 import { defineStarter, type Starter, type StarterDefinition } from '../../../src/boot/starter.ts'
-import { createLogger, type LogFields, type Logger } from '../../../src/core/log.ts'
 
 /** A starter that writes `name.phase` into `calls` and then does what the definition says. */
 export function recording(calls: string[], definition: StarterDefinition): Starter {
@@ -23,20 +22,4 @@ export function recording(calls: string[], definition: StarterDefinition): Start
       return definition.stop?.(context)
     },
   })
-}
-
-/** One line of a {@link recordingLogger}. */
-export interface Line {
-  readonly level: string
-  readonly event: string
-  readonly fields: LogFields
-}
-
-/** A logger that keeps its lines. */
-export function recordingLogger(): { readonly log: Logger; readonly lines: Line[] } {
-  const lines: Line[] = []
-  const write = (level: string, event: string, fields: LogFields): void => {
-    lines.push({ level, event, fields })
-  }
-  return { log: createLogger(write, 'debug'), lines }
 }

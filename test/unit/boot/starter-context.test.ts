@@ -8,7 +8,7 @@ import {
 } from '../../../src/boot/starter-context.ts'
 import { silentLogger, type Logger } from '../../../src/core/log.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { recordingLogger } from './recording-starters.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 
 const ledgerKey = serviceKey<{ rows: number }>('ledger', 'books')
 
@@ -75,7 +75,7 @@ test('refuses to provide a service twice, naming both', () => {
 })
 
 test("adds the starter's name to its log lines", () => {
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   context('web', new Services(), log).log.info('up', { port: 1 })
   assert.deepEqual(lines[0]?.fields, { starter: 'web', port: 1 })
 })

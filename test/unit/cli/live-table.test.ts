@@ -80,7 +80,8 @@ test('lines are cut to the width of the terminal, wide characters included', () 
   const reason = '设备'.repeat(100)
   const lines = renderTable([row({ state: 'BACKOFF', reason })], 60)
   for (const line of lines) {
-    const wide = [...line].filter((character) => /[设备]/.test(character)).length
-    assert.ok([...line].length + wide <= 60, `${line} is too wide`)
+    const characters = Array.from(line)
+    const wide = characters.filter((character) => /[设备]/.test(character)).length
+    assert.ok(characters.length + wide <= 60, `${line} is too wide`)
   }
 })

@@ -31,7 +31,7 @@ export function settingsOf(content: string, env: Env = {}): Settings {
   return load(content, env).settings
 }
 
-export function findingsOf(content: string | Uint8Array, env: Env = {}): readonly Finding[] {
+function findingsOf(content: string | Uint8Array, env: Env = {}): readonly Finding[] {
   return inspectConfig(writeConfig(content), { env, cwd: folder }).findings
 }
 

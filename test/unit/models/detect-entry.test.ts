@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises'
 import { test } from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { detectEntry, detectModule } from '../../../src/models/detect-entry.ts'
-import { Scratch } from '../../fixtures/models/scratch.ts'
+import { Scratch } from '../../support/scratch.ts'
 
 async function noEntry(files: readonly string[]): Promise<EdgebootError> {
   await using scratch = await Scratch.make()

@@ -2,20 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { assertModelName } from '../../../src/models/model-name.ts'
 
-test('accepts the names of pyboot configurations, Chinese ones included', () => {
-  for (const name of [
-    'TYPE_TREND_WARNING1644570851718',
-    'thend_threshold_zd',
-    '三厂 温度',
-    'a.b',
-  ]) {
-    assertModelName(name)
-  }
-})
-
-test('refuses every name that is not one folder below the models folder', () => {
-  const bad = ['', ' ', '.', '..', '.hidden', '../up', 'a/b', 'a\\b', 'a\u0000b', 'a\nb', '\ud800']
-  for (const name of [...bad, 'x'.repeat(201)]) {
-    assert.throws(() => assertModelName(name), { code: 'CONFIG_INVALID' }, JSON.stringify(name))
-  }
+test('refuses a name that cannot be that of a folder, and says why', () => {
+  assertModelName('thend_threshold_zd')
+  assert.throws(() => assertModelName('../up'), {
+    code: 'CONFIG_INVALID',
+    message: 'the model name "../up" begins with a dot',
+  })
 })

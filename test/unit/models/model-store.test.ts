@@ -6,9 +6,11 @@ import type { ModelSource, ModelsSettings } from '../../../src/config/settings.t
 import { systemClock } from '../../../src/core/clock.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { ModelStore, type ResolveOptions } from '../../../src/models/model-store.ts'
-import { ModelServer } from '../../fixtures/models/model-server.ts'
-import { RecordedLog, roomyLimits, Scratch } from '../../fixtures/models/scratch.ts'
-import { plainZip, pythonModel, rawZip } from '../../fixtures/models/zip-bytes.ts'
+import { ModelServer } from '../../support/model-server.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
+import { roomyLimits } from '../../support/roomy-limits.ts'
+import { Scratch } from '../../support/scratch.ts'
+import { plainZip, pythonModel, rawZip } from '../../support/zip-bytes.ts'
 
 const sha256Of = (bytes: Buffer): string => createHash('sha256').update(bytes).digest('hex')
 const md5Of = (bytes: Buffer): string => createHash('md5').update(bytes).digest('base64')
@@ -100,7 +102,7 @@ test('says once that the digest of a folder cannot be checked', async () => {
   const sha256 = 'ab'.repeat(32)
   await bench.resolve({ sha256 })
   await bench.resolve({ sha256 })
-  assert.equal(bench.log.of('model.folder_digest_unchecked').length, 1)
+  assert.equal(bench.log.of('model.folder-digest-unchecked').length, 1)
 })
 
 test('fetches, verifies, unpacks and records a package', async () => {
@@ -142,7 +144,7 @@ test("accepts pyboot's MD5 and advises once against it", async () => {
   const source = { address: bench.serve(zip), md5: md5Of(zip) }
   await bench.resolve(source)
   await bench.resolve(source)
-  assert.equal(bench.log.of('model.md5_only').length, 1)
+  assert.equal(bench.log.of('model.md5-only').length, 1)
 })
 
 test('needs no network for a package that is there and has the digest', async () => {
@@ -280,7 +282,7 @@ test('goes on to the address when the zip put there by hand is not the one that 
   await bench.scratch.write('models/thr.zip', await pythonModel('1'))
   const model = await bench.resolve({ address: bench.serve(meant), sha256: sha256Of(meant) })
   assert.equal(model.sha256, sha256Of(meant))
-  assert.equal(bench.log.of('model.next_address')[0]?.['code'], 'MODEL_DIGEST_MISMATCH')
+  assert.equal(bench.log.of('model.next-address')[0]?.['code'], 'MODEL_DIGEST_MISMATCH')
 })
 
 test('says where a model is missed that has no address', async () => {
@@ -359,7 +361,7 @@ for (const [code, spoil] of Object.entries(failures)) {
     await spoil(bench)
     bench.restart()
     assert.deepEqual(await bench.resolve({ address }), first)
-    const [line] = bench.log.of('model.kept_previous')
+    const [line] = bench.log.of('model.kept-previous')
     assert.equal(line?.['code'], code)
     assert.equal(line?.['version'], first.version)
     assert.equal((await readRecord(bench, 'active/thr.json'))['sha256'], first.sha256)
@@ -375,7 +377,7 @@ test('keeps the previous package when the new digest cannot be had', async () =>
   await bench.resolve({ address, sha256: sha256Of(zip) })
   const kept = await bench.resolve({ address, sha256: 'ab'.repeat(32) })
   assert.equal(kept.sha256, sha256Of(zip))
-  assert.equal(bench.log.of('model.kept_previous')[0]?.['code'], 'MODEL_DIGEST_MISMATCH')
+  assert.equal(bench.log.of('model.kept-previous')[0]?.['code'], 'MODEL_DIGEST_MISMATCH')
 })
 
 test('falls back to the folder put there by hand when told to look at the address first', async () => {
@@ -383,7 +385,7 @@ test('falls back to the folder put there by hand when told to look at the addres
   await bench.scratch.write('models/thr/index.py')
   const model = await bench.resolve({ address: bench.server.url('/missing.zip') })
   assert.equal(model.version, 'folder')
-  assert.equal(bench.log.of('model.kept_previous').length, 1)
+  assert.equal(bench.log.of('model.kept-previous').length, 1)
 })
 
 test('does not keep anything for somebody who leaves', async () => {
@@ -393,7 +395,7 @@ test('does not keep anything for somebody who leaves', async () => {
   const controller = new AbortController()
   bench.server.routes.set('/thr.zip', () => controller.abort(new Error('stopping')))
   await assert.rejects(bench.resolve({ address }, { signal: controller.signal }), /stopping/)
-  assert.deepEqual(bench.log.of('model.kept_previous'), [])
+  assert.deepEqual(bench.log.of('model.kept-previous'), [])
 })
 
 test('does not take a package folder without its record for a package', async () => {
@@ -420,7 +422,7 @@ test('does not trust records that are damaged or lie', async () => {
     assert.equal((await bench.resolve(source)).sha256, source.sha256)
     assert.equal(bench.server.requests.length, index + 2, `trusted ${text}`)
   }
-  assert.ok(bench.log.of('model.record_unreadable').length >= damaged.length)
+  assert.ok(bench.log.of('model.record-unreadable').length >= damaged.length)
 })
 
 test('survives a damaged record of what is active', async () => {
@@ -459,7 +461,7 @@ test('uses a proven package although its activation cannot be recorded', async (
   await bench.scratch.write('models/.edgeboot/active', 'in the way')
   const model = await bench.resolve({ address: bench.serve(zip) })
   assert.equal(model.sha256, sha256Of(zip))
-  assert.equal(bench.log.of('model.activation_unrecorded').length, 1)
+  assert.equal(bench.log.of('model.activation-unrecorded').length, 1)
 })
 
 test('writes nothing when all is as it was', async () => {
@@ -472,7 +474,7 @@ test('writes nothing when all is as it was', async () => {
   await bench.scratch.write('models/.edgeboot/tmp', 'in the way')
   bench.restart()
   assert.deepEqual(await bench.resolve(source), first)
-  assert.deepEqual(bench.log.of('model.activation_unrecorded'), [])
+  assert.deepEqual(bench.log.of('model.activation-unrecorded'), [])
 })
 
 test('never lets a password or a token into the log, an error or a record', async () => {

@@ -4,7 +4,7 @@ import { basename } from 'node:path'
 import { test } from 'node:test'
 import { systemClock } from '../../../src/core/clock.ts'
 import { PackageFolder } from '../../../src/models/package-folder.ts'
-import { Scratch } from '../../fixtures/models/scratch.ts'
+import { Scratch } from '../../support/scratch.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 
 const deaf = (): void => {}

@@ -4,8 +4,9 @@ import { readFile, stat } from 'node:fs/promises'
 import { test } from 'node:test'
 import { crc32 } from 'node:zlib'
 import { unpackZip, type UnpackedZip } from '../../../src/models/unpack-zip.ts'
-import { plainZip, rawZip, type RawEntry } from '../../fixtures/models/zip-bytes.ts'
-import { roomyLimits, Scratch } from '../../fixtures/models/scratch.ts'
+import { plainZip, rawZip, type RawEntry } from '../../support/zip-bytes.ts'
+import { roomyLimits } from '../../support/roomy-limits.ts'
+import { Scratch } from '../../support/scratch.ts'
 import { needs } from '../../support/requirements.ts'
 
 type Limits = Partial<typeof roomyLimits>

@@ -2,13 +2,11 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import { silentLogger } from '../../../src/core/log.ts'
 import { Dispatcher } from '../../../src/pipeline/dispatcher.ts'
 import { Lanes } from '../../../src/pipeline/lanes.ts'
-import { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
 import type { Task } from '../../../src/pipeline/task.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { echo, FakeRunner, value } from '../../support/fake-runner.ts'
+import { echo, fakePool, type FakeRunner, value } from '../../support/fake-runner.ts'
 
 interface BenchOptions {
   readonly workers?: number
@@ -29,17 +27,9 @@ class Bench {
   readonly dispatcher: Dispatcher
 
   constructor(options: BenchOptions = {}) {
-    const pool = new RunnerPool({
+    const pool = fakePool(this.runners, {
       size: options.workers ?? 1,
-      create: (_index, listener) => {
-        const runner = new FakeRunner(listener)
-        this.runners.push(runner)
-        return runner
-      },
       clock: this.clock,
-      random: () => 0,
-      log: silentLogger,
-      changed: () => {},
       room: () => this.dispatcher.poke(),
     })
     this.dispatcher = new Dispatcher({

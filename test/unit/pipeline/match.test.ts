@@ -1,15 +1,16 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { matchEvent, type DeviceMatcher, type EventPredicate } from '../../../src/pipeline/match.ts'
+import type { Predicate } from '../../../src/config/predicate.ts'
+import { matchEvent, type DeviceMatcher } from '../../../src/pipeline/match.ts'
 
 const named =
-  (wanted: string): EventPredicate =>
+  (wanted: string): Predicate =>
   ({ event }) => {
     const { name } = event as { name: string }
     return name === wanted ? { ok: true } : { ok: false, reason: `${name} is not ${wanted}` }
   }
 const has =
-  (point: string): EventPredicate =>
+  (point: string): Predicate =>
   ({ telemetry }) =>
     Object.hasOwn(telemetry as object, point)
       ? { ok: true }
@@ -49,7 +50,7 @@ test('when is asked once for each device that fits, and knows which', () => {
     when: (({ device: name }) => {
       asked.push(name)
       return name === 'pump/b' ? { ok: true } : { ok: false, reason: 'not b' }
-    }) as EventPredicate,
+    }) as Predicate,
   }
   const { matches, misses } = matchEvent(matcher, { name: 'pump', telemetry: { a: 1, b: 2 } }, 't')
   assert.deepEqual(asked, ['pump/a', 'pump/b'])

@@ -2,14 +2,13 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import { createLogger, type LogFields } from '../../../src/core/log.ts'
 import type { Matcher } from '../../../src/pipeline/match.ts'
 import type { DropReason, PipelineStats } from '../../../src/pipeline/pipeline-stats.ts'
 import { Pipeline, type PipelineLimits } from '../../../src/pipeline/pipeline.ts'
-import { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
 import { MemorySink, MemorySource } from '../../../src/transport/memory-transport.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { echo, FakeRunner, value } from '../../support/fake-runner.ts'
+import { echo, fakePool, type FakeRunner, value } from '../../support/fake-runner.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 
 interface BenchOptions {
   readonly limits?: Partial<PipelineLimits>
@@ -24,28 +23,23 @@ class Bench {
   readonly source = new MemorySource()
   readonly sink = new MemorySink()
   readonly runners: FakeRunner[] = []
-  readonly lines: { event: string; fields: LogFields }[] = []
+  readonly #log = new RecordedLog()
+  readonly lines = this.#log.lines
   readonly states: string[] = []
   readonly #deferred: (() => void)[] = []
   readonly pipeline: Pipeline
 
   constructor(options: BenchOptions = {}) {
-    const log = createLogger((_level, event, fields) => this.lines.push({ event, fields }), 'debug')
+    const log = this.#log.logger
     this.pipeline = new Pipeline(
       {
         source: this.source,
         sink: this.sink,
         matcher: options.matcher ?? { devices: [] },
         createPool: (callbacks) =>
-          new RunnerPool({
+          fakePool(this.runners, {
             size: options.workers ?? 1,
-            create: (_index, listener) => {
-              const runner = new FakeRunner(listener)
-              this.runners.push(runner)
-              return runner
-            },
             clock: this.clock,
-            random: () => 0,
             log,
             ...callbacks,
           }),

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import { silentLogger } from '../../../src/core/log.ts'
-import { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
+import type { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { FakeRunner } from '../../support/fake-runner.ts'
+import { fakePool, type FakeRunner } from '../../support/fake-runner.ts'
 
 class Bench {
   readonly clock = new FakeClock()
@@ -13,17 +12,9 @@ class Bench {
   readonly pool: RunnerPool
 
   constructor(size: number) {
-    this.pool = new RunnerPool({
+    this.pool = fakePool(this.runners, {
       size,
-      create: (_index, listener) => {
-        const runner = new FakeRunner(listener)
-        this.runners.push(runner)
-        return runner
-      },
       clock: this.clock,
-      random: () => 0,
-      log: silentLogger,
-      changed: () => {},
       room: () => (this.room += 1),
     })
     this.pool.start()

@@ -5,13 +5,14 @@ import { Boot } from '../../../src/boot/boot.ts'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { HookStarter } from '../../../src/starters/hook-starter.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { recording, recordingLogger, type Line } from '../boot/recording-starters.ts'
+import { RecordedLog, type RecordedLine } from '../../support/recorded-log.ts'
+import { recording } from '../boot/recording-starters.ts'
 
 interface Running {
   readonly process: EventEmitter
   readonly clock: FakeClock
   readonly exits: number[]
-  readonly lines: Line[]
+  readonly lines: RecordedLine[]
   readonly calls: string[]
   readonly code: Promise<number>
   /** Lets the stop of the other starter end. */
@@ -23,7 +24,7 @@ async function running(): Promise<Running> {
   const clock = new FakeClock()
   const exits: number[] = []
   const calls: string[] = []
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const gate = Promise.withResolvers<void>()
   const other = recording(calls, { name: 'other', priorityGroup: 10, stop: () => gate.promise })
   const hook = new HookStarter({ process, exit: (code) => exits.push(code) })

@@ -4,8 +4,9 @@ import { connect } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { EmbeddedBroker } from '../../../src/transport/embedded-broker.ts'
-import { MqttObserver } from '../../support/mqtt-observer.ts'
-import { brokerSettings, openSource, Recorder } from '../../support/transport-fixture.ts'
+import { brokerSettings } from '../../support/broker-settings.ts'
+import { MqttPeer } from '../../support/mqtt-peer.ts'
+import { openSource, Recorder } from '../../support/transport-fixture.ts'
 import { until } from '../../support/wait.ts'
 
 const undo: (() => Promise<unknown>)[] = []
@@ -31,8 +32,8 @@ describe('EmbeddedBroker', () => {
 
   it('carries messages between TCP and WebSocket', async () => {
     const broker = await start({ webSocketPort: 0 })
-    const reader = await MqttObserver.connect(broker.url)
-    const writer = await MqttObserver.connect(broker.webSocketUrl ?? '')
+    const reader = await MqttPeer.connect(broker.url)
+    const writer = await MqttPeer.connect(broker.webSocketUrl ?? '')
     await reader.subscribe('plant/+')
     await writer.publish('plant/泵', 'hello')
     await until('the message', () => reader.messages.length === 1)
@@ -76,12 +77,12 @@ describe('EmbeddedBroker', () => {
   it('refuses a payload above the limit and stays up', async () => {
     const record = new Recorder()
     const broker = await start({ log: record.log })
-    const observer = await MqttObserver.connect(broker.url)
-    const gone = new Promise<void>((resolve) => observer.client.once('close', () => resolve()))
-    void observer.publish('plant/huge', Buffer.alloc(9 * 1024 * 1024)).catch(() => {})
+    const peer = await MqttPeer.connect(broker.url)
+    const gone = new Promise<void>((resolve) => peer.client.once('close', () => resolve()))
+    void peer.publish('plant/huge', Buffer.alloc(9 * 1024 * 1024)).catch(() => {})
     await gone
     assert.equal(record.lines[0]?.event, 'embedded-broker.publish-refused')
-    const other = await MqttObserver.connect(broker.url)
+    const other = await MqttPeer.connect(broker.url)
     await other.end()
   })
 
@@ -95,23 +96,23 @@ describe('EmbeddedBroker', () => {
     await cut
     const page = await fetch(`http://127.0.0.1:${new URL(broker.webSocketUrl ?? '').port}/`)
     assert.equal(page.status, 426)
-    const observer = await MqttObserver.connect(broker.url)
-    await observer.end()
+    const peer = await MqttPeer.connect(broker.url)
+    await peer.end()
   })
 
   it('ends all clients and listeners on close, those that never said CONNECT too', async () => {
     const broker = await start({ webSocketPort: 0 })
-    const observer = await MqttObserver.connect(broker.webSocketUrl ?? '')
+    const peer = await MqttPeer.connect(broker.webSocketUrl ?? '')
     const mute = connect(Number(new URL(broker.url).port), '127.0.0.1')
     await once(mute, 'connect')
     const ends = [
       new Promise<void>((resolve) => mute.resume().once('close', () => resolve())),
-      new Promise<void>((resolve) => observer.client.once('close', () => resolve())),
+      new Promise<void>((resolve) => peer.client.once('close', () => resolve())),
     ]
     mute.on('error', () => {})
     await broker.close()
     await broker.close()
     await Promise.all(ends)
-    await assert.rejects(MqttObserver.connect(broker.url), /ECONNREFUSED/)
+    await assert.rejects(MqttPeer.connect(broker.url), /ECONNREFUSED/)
   })
 })

@@ -12,7 +12,7 @@ import {
 } from '../../../src/web/fastify-server.ts'
 import { jsonReply, type Route } from '../../../src/web/route.ts'
 import { freePort } from '../../support/mosquitto.ts'
-import { recordingLogger } from '../boot/recording-starters.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 import { ask } from './http-client.ts'
 
 const routes: readonly Route[] = [
@@ -146,7 +146,7 @@ test('answers 431 to headers beyond the limit', async (t) => {
 })
 
 test('answers 500 to a handler that fails, keeps the text to the log', async (t) => {
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const { port } = await serve(t, { log })
   const { status, text } = await ask(port, '/fails')
   assert.equal(status, 500)
@@ -192,7 +192,7 @@ test('asks for the token where others reach it, but for public routes', async (t
 })
 
 test('logs requests that are not public, without query and headers', async (t) => {
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   const { port } = await serve(t, { log, token: 's3cret' })
   await ask(port, '/open')
   const headers = { authorization: 'Bearer s3cret' }

@@ -4,7 +4,7 @@ import { silentLogger } from '../../../src/core/log.ts'
 import type { PipelineStats } from '../../../src/pipeline/pipeline-stats.ts'
 import { StatsReader } from '../../../src/web/stats-reader.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { recordingLogger } from '../boot/recording-starters.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 import { counts, fakeSystem } from './fake-system.ts'
 
 type Counts = ReadonlyMap<string, PipelineStats>
@@ -28,7 +28,7 @@ test('asks the hosts once for requests that come together', async () => {
 
 test('answers the last counts when the hosts are slow, with one warning', async () => {
   const clock = new FakeClock()
-  const { log, lines } = recordingLogger()
+  const { logger: log, lines } = new RecordedLog()
   let stats = (): Promise<Counts> => Promise.resolve(new Map([['a', counts({ received: 7 })]]))
   const reader = new StatsReader(fakeSystem([], {}, { stats: () => stats() }), clock, log)
   await reader.read()
@@ -66,7 +66,7 @@ for (const [how, stats] of [
   ],
 ] as const) {
   test(`answers what it has when the system view ${how}`, async () => {
-    const { log, lines } = recordingLogger()
+    const { logger: log, lines } = new RecordedLog()
     const reader = new StatsReader(fakeSystem([], {}, { stats }), new FakeClock(), log)
     assert.equal((await reader.read()).size, 0)
     assert.equal(lines[0]?.fields['error'], 'no hosts')

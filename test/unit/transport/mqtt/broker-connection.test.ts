@@ -4,9 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import type { BrokerSettings } from '../../../../src/config/settings.ts'
 import { BrokerConnection } from '../../../../src/transport/mqtt/broker-connection.ts'
 import type { SessionEnd } from '../../../../src/transport/mqtt/mqtt-session.ts'
+import { brokerSettings } from '../../../support/broker-settings.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { FakeSessions } from '../../../support/fake-session.ts'
-import { brokerSettings, Recorder } from '../../../support/transport-fixture.ts'
+import { Recorder } from '../../../support/transport-fixture.ts'
 
 const refused = (code: number): SessionEnd => ({ kind: 'refused', code })
 const failed = (code: string): SessionEnd => ({

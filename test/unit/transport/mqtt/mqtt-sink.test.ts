@@ -4,9 +4,10 @@ import { setImmediate as turn } from 'node:timers/promises'
 import fc from 'fast-check'
 import type { WhenFull } from '../../../../src/config/settings.ts'
 import { MqttSink } from '../../../../src/transport/mqtt/mqtt-sink.ts'
+import { brokerSettings } from '../../../support/broker-settings.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { FakeSessions } from '../../../support/fake-session.ts'
-import { brokerSettings, Recorder } from '../../../support/transport-fixture.ts'
+import { Recorder } from '../../../support/transport-fixture.ts'
 
 describe('MqttSink', () => {
   let clock: FakeClock

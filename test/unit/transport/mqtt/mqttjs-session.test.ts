@@ -5,9 +5,9 @@ import { afterEach, describe, it } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { BrokerSettings } from '../../../../src/config/settings.ts'
 import type { ConnectionState } from '../../../../src/transport/transport.ts'
+import { brokerSettings } from '../../../support/broker-settings.ts'
 import { reply, ScriptedBroker, type ScriptedPacket } from '../../../support/scripted-broker.ts'
 import {
-  brokerSettings,
   openSink as openMqttSink,
   openSource as openMqttSource,
 } from '../../../support/transport-fixture.ts'

@@ -1,0 +1,59 @@
+/** What MQTT asks of topics and of the filters that subscribe to them. */
+
+/** MQTT writes the length of a topic in two bytes. */
+const topicBytesMax = 65_535
+
+/**
+ * Why a text cannot be the topic of a message, or `undefined` when it can.
+ *
+ * @returns A clause that follows "the topic …", such as `is empty`.
+ */
+export function topicFault(topic: string): string | undefined {
+  const fault = textFault(topic)
+  if (fault !== undefined) return fault
+  const wildcard = /[+#]/.exec(topic)?.[0]
+  return wildcard === undefined
+    ? undefined
+    : `has the wildcard ${wildcard}, which results cannot go to`
+}
+
+/**
+ * Why a text cannot be subscribed to, or `undefined` when it can. Knows `$share/group/filter`.
+ *
+ * @returns A clause that follows "the topic …".
+ */
+export function topicFilterFault(filter: string): string | undefined {
+  const fault = textFault(filter)
+  if (fault !== undefined) return fault
+  let levels = filter.split('/')
+  if (levels[0] === '$share') {
+    const group = levels[1] ?? ''
+    if (group === '' || /[+#]/.test(group)) return 'needs the name of a group after $share/'
+    levels = levels.slice(2)
+    if (levels.join('/') === '') return `needs a topic filter after $share/${group}/`
+  }
+  for (const [index, level] of levels.entries()) {
+    if (level.includes('#') && (level !== '#' || index !== levels.length - 1)) {
+      return 'may have # only alone at its end: plant/#'
+    }
+    if (level.includes('+') && level !== '+') {
+      return 'may have + only alone between slashes: plant/+/telemetry'
+    }
+  }
+  return undefined
+}
+
+/** Whether a text is longer than a topic may be. Counts bytes only where the length leaves doubt. */
+export function isTopicTooLong(text: string): boolean {
+  // A string of UTF-16 units takes at most three bytes each: most need not be measured.
+  return text.length * 3 > topicBytesMax && Buffer.byteLength(text) > topicBytesMax
+}
+
+/** What a topic and a filter have in common. */
+function textFault(text: string): string | undefined {
+  if (text === '') return 'is empty'
+  if (text.includes('\0')) return 'has a NUL character'
+  if (!text.isWellFormed()) return 'is not valid Unicode'
+  if (!isTopicTooLong(text)) return undefined
+  return `has ${Buffer.byteLength(text)} bytes, more than ${topicBytesMax}`
+}
