@@ -4,11 +4,12 @@ import type { Logger } from '../core/log.ts'
 import type { OrderBy, WhenFull } from '../config/settings.ts'
 import type { ConnectionState, Sink, Source, SourceMessage } from '../transport/transport.ts'
 import { AckWindow } from './ack-window.ts'
-import { decodePayload } from './decode.ts'
+import { Admission } from './admission.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { Intake } from './intake.ts'
 import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
-import { matchEvent, type Matcher } from './match.ts'
+import type { Matcher } from './match.ts'
 import { OccasionalLog } from './occasional-log.ts'
 import { Outlet } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
@@ -60,12 +61,15 @@ export class Pipeline {
   readonly #window: AckWindow
   readonly #pool: RunnerPool
   readonly #dispatcher: Dispatcher
+  readonly #intake: Intake
+  readonly #admission: Admission
   readonly #outlet: Outlet
   readonly #occasionally: OccasionalLog
   #sourceState: ConnectionState = { status: 'connecting', reason: 'not started' }
   #sinkState: ConnectionState = { status: 'connecting', reason: 'not started' }
-  #connections = 0
-  #paused = false
+  #sourceConnections = 0
+  #sinkConnections = 0
+  #isBroken = false
   #draining = false
   #whenEmpty: (() => void) | undefined
 
@@ -74,6 +78,23 @@ export class Pipeline {
     this.#limits = limitsOfThis
     this.#occasionally = new OccasionalLog(parts.log, parts.clock)
     this.#window = new AckWindow((token) => parts.source.acknowledge(token))
+    this.#intake = new Intake({
+      matcher: parts.matcher,
+      orderBy: limitsOfThis.orderBy,
+      retained: limitsOfThis.retained,
+      occasionally: this.#occasionally,
+      fannedOut: (events) => this.#ledger.fannedOut(events),
+      accepted: (task) => this.#accepted(task),
+      dropped: (origin, reason) => this.#dropEvent(origin, reason),
+    })
+    this.#admission = new Admission({
+      lanes: this.#lanes,
+      source: parts.source,
+      whenFull: limitsOfThis.queue.whenFull,
+      itemsMax: limitsOfThis.queue.size,
+      bytesMax: limits.queueBytesMax,
+      turnedAway: (task) => this.#drop(task, 'queue-full'),
+    })
     this.#outlet = new Outlet({
       sink: parts.sink,
       resultTopic: parts.resultTopic,
@@ -99,7 +120,7 @@ export class Pipeline {
       outcome: (task, outcome) => this.#outlet.outcome(task, outcome),
       givenUp: (task, error) => this.#outlet.givenUp(task, error),
       retried: (events) => this.#ledger.retried(events),
-      taken: () => this.#resumeIfRoom(),
+      taken: () => this.#admission.noticeRoom(),
     })
   }
 
@@ -109,7 +130,7 @@ export class Pipeline {
     await this.#parts.sink.start({
       state: (state) => {
         this.#sinkState = state
-        if (state.status === 'connected') this.#connections += 1
+        if (state.status === 'connected') this.#sinkConnections += 1
         this.#changed()
       },
     })
@@ -117,7 +138,7 @@ export class Pipeline {
       message: (message) => this.#message(message),
       state: (state) => {
         this.#sourceState = state
-        if (state.status === 'connected') this.#connections += 1
+        if (state.status === 'connected') this.#sourceConnections += 1
         this.#changed()
       },
     })
@@ -164,7 +185,7 @@ export class Pipeline {
       inRunners: this.#dispatcher.inRunners,
       postQueue: this.#parts.sink.pending,
       runnerRestarts: this.#pool.restarts,
-      reconnects: Math.max(this.#connections - 2, 0),
+      reconnects: Math.max(this.#sourceConnections - 1, 0) + Math.max(this.#sinkConnections - 1, 0),
     })
   }
 
@@ -180,80 +201,16 @@ export class Pipeline {
       entry: message.ack === undefined ? undefined : this.#window.open(message.ack),
       eventsLeft: 1,
     }
-    if (message.retain && !this.#limits.retained) {
-      this.#dropEvent(origin, 'retained')
-      return
-    }
-    const decoded = decodePayload(message.payload)
-    if (!decoded.ok) {
-      const { fault, detail } = decoded
-      this.#occasionally.write('warn', 'message.undecodable', fault, () => ({
-        topic: message.topic,
-        bytes: message.payload.byteLength,
-        fault,
-        detail,
-      }))
-      this.#dropEvent(origin, 'decode')
-      return
-    }
-    this.#match(origin, decoded.event)
+    this.#intake.take(origin)
   }
 
-  #match(origin: MessageInMotion, event: unknown): void {
-    const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
-    const rejected = misses.filter(({ stage }) => stage === 'when').length
-    if (matches.length + rejected === 0) {
-      this.#dropEvent(origin, 'device')
-      return
-    }
-    origin.eventsLeft = matches.length + rejected
-    this.#ledger.fannedOut(origin.eventsLeft - 1)
-    for (let i = 0; i < rejected; i++) this.#dropEvent(origin, 'when')
-    for (const { device } of matches) {
-      this.#enqueue({
-        origin,
-        device,
-        key: this.#keyOf(origin, event, device),
-        bytes: origin.message.payload.byteLength,
-        attempts: 0,
-        alone: false,
-      })
-    }
-  }
-
-  #keyOf(origin: MessageInMotion, event: unknown, device: string | undefined): string | undefined {
-    if (this.#limits.orderBy === 'none') return undefined
-    if (this.#limits.orderBy === 'topic') return origin.message.topic
-    return device ?? deviceNameOf(event) ?? origin.message.topic
-  }
-
-  #enqueue(task: Task): void {
-    if (this.#pool.state.status === 'broken') {
+  #accepted(task: Task): void {
+    if (this.#isBroken) {
       this.#drop(task, 'broken')
       return
     }
-    const { size, whenFull } = this.#limits.queue
-    const full = this.#lanes.size >= size || this.#lanes.bytes >= limits.queueBytesMax
-    if (full && whenFull === 'drop-newest') {
-      this.#drop(task, 'queue-full')
-      return
-    }
-    if (full && whenFull === 'drop-oldest') {
-      const oldest = this.#lanes.dropOldest()
-      if (oldest !== undefined) this.#drop(oldest, 'queue-full')
-    }
-    this.#lanes.push(task)
-    if (this.#blocks && !this.#paused && this.#lanes.size >= size) {
-      this.#paused = true
-      this.#parts.source.pause()
-    }
+    this.#admission.admit(task)
     this.#dispatcher.poke()
-  }
-
-  #resumeIfRoom(): void {
-    if (!this.#paused || this.#lanes.size > this.#limits.queue.size / 2) return
-    this.#paused = false
-    this.#parts.source.resume()
   }
 
   #published(task: Task, bytes: number): void {
@@ -286,9 +243,10 @@ export class Pipeline {
   }
 
   #poolChanged(): void {
-    if (this.#pool.state.status === 'broken') {
+    this.#isBroken = this.#pool.state.status === 'broken'
+    if (this.#isBroken) {
       for (const task of this.#lanes.clear()) this.#drop(task, 'broken')
-      this.#resumeIfRoom()
+      this.#admission.noticeRoom()
     }
     this.#changed()
   }
@@ -296,11 +254,4 @@ export class Pipeline {
   #changed(): void {
     this.#parts.changed(this.health)
   }
-}
-
-function deviceNameOf(event: unknown): string | undefined {
-  if (typeof event !== 'object' || event === null || !('deviceInfo' in event)) return undefined
-  const info = event.deviceInfo
-  if (typeof info !== 'object' || info === null || !('deviceName' in info)) return undefined
-  return typeof info.deviceName === 'string' ? info.deviceName : undefined
 }

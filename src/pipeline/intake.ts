@@ -1,0 +1,89 @@
+import type { OrderBy } from '../config/settings.ts'
+import { decodePayload } from './decode.ts'
+import { matchEvent, type Matcher } from './match.ts'
+import type { OccasionalLog } from './occasional-log.ts'
+import type { DropReason } from './pipeline-stats.ts'
+import type { MessageInMotion, Task } from './task.ts'
+
+/** What the intake needs from around it. */
+export interface IntakeParts {
+  readonly matcher: Matcher
+  readonly orderBy: OrderBy
+  /** False: messages that the broker had kept are left out. */
+  readonly retained: boolean
+  readonly occasionally: OccasionalLog
+  /** Events beyond the one that the message counts for. */
+  readonly fannedOut: (events: number) => void
+  readonly accepted: (task: Task) => void
+  readonly dropped: (origin: MessageInMotion, reason: DropReason) => void
+}
+
+/**
+ * The way into a pipeline: makes events of a message, one for each device entry that it fits, and
+ * gives a reason for every one that goes no further. Each event ends in `accepted` or `dropped`.
+ */
+export class Intake {
+  readonly #parts: IntakeParts
+
+  constructor(parts: IntakeParts) {
+    this.#parts = parts
+  }
+
+  /** @param origin - A message with one event left: itself. */
+  take(origin: MessageInMotion): void {
+    const { message } = origin
+    if (message.retain && !this.#parts.retained) {
+      this.#parts.dropped(origin, 'retained')
+      return
+    }
+    const decoded = decodePayload(message.payload)
+    if (!decoded.ok) {
+      const { fault, detail } = decoded
+      this.#parts.occasionally.write('warn', 'message.undecodable', fault, () => ({
+        topic: message.topic,
+        bytes: message.payload.byteLength,
+        fault,
+        detail,
+      }))
+      this.#parts.dropped(origin, 'decode')
+      return
+    }
+    this.#match(origin, decoded.event)
+  }
+
+  #match(origin: MessageInMotion, event: unknown): void {
+    const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
+    const rejected = misses.filter(({ stage }) => stage === 'when').length
+    if (matches.length + rejected === 0) {
+      this.#parts.dropped(origin, 'device')
+      return
+    }
+    origin.eventsLeft = matches.length + rejected
+    this.#parts.fannedOut(origin.eventsLeft - 1)
+    for (let i = 0; i < rejected; i++) this.#parts.dropped(origin, 'when')
+    for (const { device } of matches) {
+      this.#parts.accepted({
+        origin,
+        device,
+        key: this.#keyOf(origin, event, device),
+        bytes: origin.message.payload.byteLength,
+        attempts: 0,
+        alone: false,
+      })
+    }
+  }
+
+  #keyOf(origin: MessageInMotion, event: unknown, device: string | undefined): string | undefined {
+    if (this.#parts.orderBy === 'none') return undefined
+    if (this.#parts.orderBy === 'topic') return origin.message.topic
+    return device ?? deviceNameOf(event) ?? origin.message.topic
+  }
+}
+
+/** pyboot's place for it; a func without devices keeps the order of each device all the same. */
+function deviceNameOf(event: unknown): string | undefined {
+  if (typeof event !== 'object' || event === null || !('deviceInfo' in event)) return undefined
+  const info = event.deviceInfo
+  if (typeof info !== 'object' || info === null || !('deviceName' in info)) return undefined
+  return typeof info.deviceName === 'string' ? info.deviceName : undefined
+}
