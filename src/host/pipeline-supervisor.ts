@@ -127,7 +127,7 @@ export class PipelineSupervisor {
     this.#retry?.cancel()
     const host = this.#host
     if (host === undefined) return
-    this.#become('DRAINING', 'stopping')
+    this.#leave('stopping')
     const left = new Promise<void>((resolve) => (this.#gone = resolve))
     host.send({ type: 'stop', drainMs })
     const timer = this.#options.clock.after(
@@ -193,7 +193,7 @@ export class PipelineSupervisor {
         this.#hostServed = true
         this.#policy.started()
       }
-      this.#become(message.state, message.reason)
+      if (!this.#stopping) this.#become(message.state, message.reason)
     } else if (message.type === 'stats') {
       this.#lastStats = addStats(this.#earlierStats, message.stats)
       if (message.requestId !== undefined) this.#requests.get(message.requestId)?.(this.#lastStats)
@@ -228,7 +228,7 @@ export class PipelineSupervisor {
     for (const answer of this.#requests.values()) answer(this.#lastStats)
     this.#gone?.()
     if (this.#stopping) {
-      this.#become('DRAINING', 'stopped')
+      this.#leave('stopped')
       return
     }
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
@@ -265,6 +265,11 @@ export class PipelineSupervisor {
         this.#startHost(model)
       }
     })
+  }
+
+  /** One that is broken stays so to the end: why is worth more than that it was stopped. */
+  #leave(reason: string): void {
+    if (this.#state !== 'BROKEN') this.#become('DRAINING', reason)
   }
 
   #become(state: PipelineState, reason: string): void {

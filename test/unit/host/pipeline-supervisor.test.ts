@@ -245,6 +245,18 @@ test('stop asks the host to drain, waits for it, and starts nothing again', asyn
   assert.equal(bench.hosts.length, 1)
 })
 
+test('a broken pipeline still says why when it was stopped', async () => {
+  const bench = new Bench()
+  await bench.start()
+  bench.host.say({ type: 'state', state: 'BROKEN', reason: 'model: no handler' })
+  const stopping = bench.supervisor.stop(20_000)
+  bench.host.say({ type: 'state', state: 'DRAINING', reason: 'stopping' })
+  bench.host.exit(0)
+  await stopping
+  const { state, reason } = bench.supervisor.status
+  assert.deepEqual({ state, reason }, { state: 'BROKEN', reason: 'model: no handler' })
+})
+
 test('a host that does not leave is killed when its drain is over', async () => {
   const bench = new Bench()
   await bench.start()
