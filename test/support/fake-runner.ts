@@ -22,6 +22,7 @@ export class FakeRunner implements Runner {
   readonly #listener: RunnerListener
   readonly #started = Promise.withResolvers<RunnerReady>()
   gone = false
+  isLoaded = false
   starts = 0
 
   constructor(listener: RunnerListener) {
@@ -48,6 +49,7 @@ export class FakeRunner implements Runner {
 
   /** The model is loaded. */
   async load(engine = 'Fake 1.0'): Promise<void> {
+    this.isLoaded = true
     this.#started.resolve({ engine })
     await this.#started.promise
     await Promise.resolve()
@@ -83,9 +85,10 @@ export class FakeRunner implements Runner {
     )
   }
 
-  /** It is gone, with whatever it was working on. */
+  /** It is gone, with whatever it was working on. One that is still loading fails to load instead. */
   die(error: EdgebootError): void {
     if (this.gone) return
+    if (!this.isLoaded) throw new Error('a runner that is not loaded cannot die: failToLoad')
     this.gone = true
     for (const { listener } of this.batches.splice(0)) listener.lost(error)
     this.#listener.exited(error)

@@ -270,10 +270,11 @@ test('no schedule of arrivals, answers, deaths and restarts loses, doubles or re
           const runner = bench.alive.find(({ serving }) => serving.length > 0)
           runner?.answer((event) => value(event), max + 1)
         }
+        const loaded = (): FakeRunner[] => bench.alive.filter(({ isLoaded }) => isLoaded)
         for (const what of steps) {
           if (what.do === 'push') bench.push(`${what.key}:${pushed++}`, `${what.key}`)
           else if (what.do === 'answer') answer(what.max)
-          else if (what.do === 'die') bench.alive[what.nth]?.die(crash)
+          else if (what.do === 'die') loaded()[what.nth]?.die(crash)
           else bench.clock.advance(100)
           bench.turn()
         }
@@ -294,6 +295,6 @@ test('no schedule of arrivals, answers, deaths and restarts loses, doubles or re
         }
       },
     ),
-    { numRuns: 200 },
+    { numRuns: 1000 },
   )
 })

@@ -405,7 +405,9 @@ test('no schedule of messages, answers, failures and deaths unbalances the books
           delivered += 1
         } else if (what.do === 'answer') answer(what.max + 1, what.how)
         else if (what.do === 'die') {
-          bench.runners.find(({ gone }) => !gone)?.die(new EdgebootError('RUNNER_EXITED', 'x'))
+          bench.runners
+            .find(({ gone, isLoaded }) => isLoaded && !gone)
+            ?.die(new EdgebootError('RUNNER_EXITED', 'x'))
         } else if (what.do === 'fail') bench.sink.failNext('timeout')
         else bench.clock.advance(300)
         bench.turn()
@@ -433,6 +435,6 @@ test('no schedule of messages, answers, failures and deaths unbalances the books
         last.set(deviceInfo.deviceName, telemetry.serial)
       }
     }),
-    { numRuns: 200 },
+    { numRuns: 1000 },
   )
 })
