@@ -2,28 +2,14 @@ import type { Clock } from '../core/clock.ts'
 import { withDeadline } from '../core/deadline.ts'
 import type { Logger } from '../core/log.ts'
 import type { SystemView } from '../host/system-view.ts'
-import { dropReasons, latencyBoundsMs, type PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { emptyStats } from '../pipeline/ledger.ts'
+import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 
 /** The system view promises an answer within a second; a request waits no longer than this. */
 const statsWaitMs = 2000
 
 /** Counts of a pipeline that nobody knows anything of yet. */
-export const noStats: PipelineStats = {
-  received: 0,
-  receivedBytes: 0,
-  fannedOut: 0,
-  published: 0,
-  publishedBytes: 0,
-  dropped: Object.fromEntries(dropReasons.map((reason) => [reason, 0])) as PipelineStats['dropped'],
-  preQueue: 0,
-  inRunners: 0,
-  postQueue: 0,
-  inMotion: 0,
-  retried: 0,
-  runnerRestarts: 0,
-  reconnects: 0,
-  latency: { counts: Array.from({ length: latencyBoundsMs.length + 1 }, () => 0), sumMs: 0 },
-}
+export const noStats = emptyStats()
 
 /** The counts of all pipelines by name; {@link noStats} stands in for those not in it. */
 export type StatsByPipeline = ReadonlyMap<string, PipelineStats>
