@@ -22,6 +22,8 @@ export interface Match {
 export interface Miss {
   readonly stage: 'device' | 'when'
   readonly device: string | undefined
+  /** The attribute that did not hold; absent for `when`. */
+  readonly attribute?: string
   readonly reason: string
 }
 
@@ -43,8 +45,8 @@ export function matchEvent(
     for (const attribute of attributes) {
       const verdict = attribute.holds(scope)
       if (!verdict.ok) {
-        const reason = `${attribute.name}: ${verdict.reason}`
-        misses.push({ stage: 'device', device, reason })
+        const { name } = attribute
+        misses.push({ stage: 'device', device, attribute: name, reason: verdict.reason })
         return
       }
     }

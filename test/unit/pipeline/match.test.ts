@@ -32,7 +32,12 @@ test('all attributes of a device must hold, not the last one alone', () => {
   const other = matchEvent(matcher, { name: 'fan', telemetry: { temperature: 1 } }, 't')
   assert.deepEqual(other.matches, [])
   assert.deepEqual(other.misses, [
-    { stage: 'device', device: 'pump/temperature', reason: 'deviceName: fan is not pump' },
+    {
+      stage: 'device',
+      device: 'pump/temperature',
+      attribute: 'deviceName',
+      reason: 'fan is not pump',
+    },
   ])
 })
 
