@@ -140,10 +140,10 @@ export class MqttSink implements Sink {
   #isTooLarge(outgoing: OutgoingPublish): boolean {
     const { topic, payload } = outgoing
     if (isTopicTooLong(topic)) return true
-    // Nearly every packet is far from every limit.
-    if (payload.length < 1024 && this.#packetBytesMax > 65_536 && topic.length < 1024) {
-      if (outgoing.userProperties === undefined) return false
-    }
+    // The exact size is measured when it is sent; most brokers have no limit to hold it against,
+    // and topic and properties cannot fill the half of MQTT's own.
+    const isUnlimited = this.#packetBytesMax === Number.POSITIVE_INFINITY
+    if (isUnlimited && payload.length < remainingBytesMax / 2) return false
     const measured = measurePublish(outgoing, '5')
     return (
       measured.packetBytes > this.#packetBytesMax || measured.remainingBytes > remainingBytesMax
