@@ -29,6 +29,7 @@ export function createProgram(io: CommandIo, version: string): Command {
     .option('--debug', 'print stack traces with errors')
     .addHelpText('after', closing)
     .showSuggestionAfterError()
+    .showHelpAfterError('  fix: Run the command with --help to see what it takes.')
     .exitOverride()
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
   addRunCommand(program, io, version)

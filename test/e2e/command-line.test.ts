@@ -52,7 +52,7 @@ test('--version prints the version of the package', async () => {
 test('a word that is no command is a usage error with a suggestion', async () => {
   const typo = bench.command('rnu')
   assert.equal(await typo.exited, 2)
-  assert.match(typo.stderr, /unknown command 'rnu'.*run/s)
+  assert.match(typo.stderr, /unknown command 'rnu'.*run.*fix: .*--help/s)
 })
 
 test('run lists every mistake of a configuration with its line, and exits 3', async () => {
