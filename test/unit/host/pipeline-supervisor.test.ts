@@ -1,93 +1,12 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import { silentLogger } from '../../../src/core/log.ts'
-import type { FromHost, ToHost } from '../../../src/host/host-messages.ts'
-import type { HostProcessListener } from '../../../src/host/host-process.ts'
-import { PipelineSupervisor } from '../../../src/host/pipeline-supervisor.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { pipelineSettings } from '../../support/pipeline-settings.ts'
-
-const model: ModelPackage = {
-  name: 'echo',
-  version: 'folder',
-  runtime: 'python',
-  folder: '/models/echo',
-  entryFile: '/models/echo/index.py',
-  modelsFolder: '/models',
-}
-
-/** A host that does nothing by itself. */
-class FakeHost {
-  readonly sent: ToHost[] = []
-  readonly signals: string[] = []
-  readonly lastLines = ['Error: last words']
-  readonly #listener: HostProcessListener
-  readonly pid: number
-
-  constructor(pid: number, listener: HostProcessListener) {
-    this.pid = pid
-    this.#listener = listener
-  }
-  send(message: ToHost): void {
-    this.sent.push(message)
-  }
-  kill(signal: string): void {
-    this.signals.push(signal)
-    this.#listener.exited(null, signal as NodeJS.Signals)
-  }
-  say(message: FromHost): void {
-    this.#listener.message(message)
-  }
-  ready(): void {
-    this.say({ type: 'state', state: 'READY', reason: '', engine: 'Python 3.11.2' })
-  }
-  exit(code: number): void {
-    this.#listener.exited(code, null)
-  }
-}
-
-class Bench {
-  readonly clock = new FakeClock()
-  readonly hosts: FakeHost[] = []
-  resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
-  readonly supervisor = new PipelineSupervisor({
-    pipeline: pipelineSettings({ name: 'sub_process_b1_echo_0' }),
-    resolveModel: (onState) => {
-      onState('FETCHING', 'fetching echo.zip')
-      return this.resolve()
-    },
-    startHost: (_name, _environment, listener) => {
-      const host = new FakeHost(1000 + this.hosts.length, listener)
-      this.hosts.push(host)
-      return host
-    },
-    hostEnvironment: {},
-    runnerEnvironment: { PATH: '/bin' },
-    logLevel: 'info',
-    clock: this.clock,
-    random: () => 0,
-    log: silentLogger,
-  })
-
-  get host(): FakeHost {
-    const host = this.hosts.at(-1)
-    assert.ok(host, 'no host was started')
-    return host
-  }
-  async start(): Promise<void> {
-    await this.supervisor.start()
-    await settle()
-  }
-}
-
-/** Lets promises that are due run. */
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+import { model, settle, SupervisorBench } from '../../support/supervisor-bench.ts'
 
 test('a pipeline goes from NEW over FETCHING and STARTING to READY', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   const states = [bench.supervisor.status.state]
   void bench.supervisor.start()
   states.push(bench.supervisor.status.state)
@@ -100,7 +19,7 @@ test('a pipeline goes from NEW over FETCHING and STARTING to READY', async () =>
 })
 
 test('a host that is killed is restarted after the first delay, and says why', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   bench.host.kill('SIGKILL')
@@ -115,7 +34,7 @@ test('a host that is killed is restarted after the first delay, and says why', a
 })
 
 test('three hosts that never become ready break the pipeline', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   for (let i = 0; i < 3; i++) {
     bench.host.exit(1)
@@ -127,7 +46,7 @@ test('three hosts that never become ready break the pipeline', async () => {
 })
 
 test('a model server that is away is asked again for ever', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   let asked = 0
   bench.resolve = () => {
     asked += 1
@@ -147,7 +66,7 @@ test('a model server that is away is asked again for ever', async () => {
 })
 
 test('a wrong digest breaks the pipeline after three attempts, naming it', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   bench.resolve = () => Promise.reject(new EdgebootError('MODEL_DIGEST_MISMATCH', 'md5 differs'))
   await bench.start()
   for (let i = 0; i < 3; i++) {
@@ -159,7 +78,7 @@ test('a wrong digest breaks the pipeline after three attempts, naming it', async
 })
 
 test('a host that falls silent is killed and restarted', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   const first = bench.host
   first.ready()
@@ -174,7 +93,7 @@ test('a host that falls silent is killed and restarted', async () => {
 })
 
 test('one late heartbeat after a pause of the machine kills nobody', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   // The whole machine slept: the timer fires first, the messages that waited come right after.
@@ -185,7 +104,7 @@ test('one late heartbeat after a pause of the machine kills nobody', async () =>
 })
 
 test('stats are those that the host answers, and the last known ones when it does not', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   const fresh = { ...emptyStats(), received: 7 }
@@ -200,7 +119,7 @@ test('stats are those that the host answers, and the last known ones when it doe
 })
 
 test('counts go on over the restart of a host', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   const answer = async (received: number): Promise<number> => {
@@ -218,7 +137,7 @@ test('counts go on over the restart of a host', async () => {
 })
 
 test('what was in motion when a host died is counted as crash', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   bench.host.say({ type: 'stats', stats: { ...emptyStats(), received: 9, inMotion: 4 } })
@@ -231,7 +150,7 @@ test('what was in motion when a host died is counted as crash', async () => {
 })
 
 test('stop asks the host to drain, waits for it, and starts nothing again', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   let stopped = false
@@ -246,7 +165,7 @@ test('stop asks the host to drain, waits for it, and starts nothing again', asyn
 })
 
 test('a broken pipeline still says why when it was stopped', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.say({ type: 'state', state: 'BROKEN', reason: 'model: no handler' })
   const stopping = bench.supervisor.stop(20_000)
@@ -258,7 +177,7 @@ test('a broken pipeline still says why when it was stopped', async () => {
 })
 
 test('a host that does not leave is killed when its drain is over', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   await bench.start()
   bench.host.ready()
   const stopping = bench.supervisor.stop(20_000)
@@ -270,7 +189,7 @@ test('a host that does not leave is killed when its drain is over', async () => 
 })
 
 test('a stop while the model is fetched starts no host afterwards', async () => {
-  const bench = new Bench()
+  const bench = new SupervisorBench()
   let arrive: (found: ModelPackage) => void = () => {}
   bench.resolve = () => new Promise((resolve) => (arrive = resolve))
   await bench.start()

@@ -1,0 +1,120 @@
+/** A real host process, driven as the supervisor drives it. */
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, beforeEach, test } from 'node:test'
+import { systemClock } from '../../../src/core/clock.ts'
+import type { FromHost } from '../../../src/host/host-messages.ts'
+import { hostForker, type HostProcess } from '../../../src/host/host-process.ts'
+import type { ModelPackage } from '../../../src/models/model-package.ts'
+import { freePort } from '../../support/mosquitto.ts'
+import { brokerSettings } from '../../support/broker-settings.ts'
+import { pipelineSettings } from '../../support/pipeline-settings.ts'
+import { until } from '../../support/wait.ts'
+import { Workbench } from '../../support/workbench.ts'
+
+let bench: Workbench
+let host: HostProcess
+let heard: FromHost[]
+let printed: unknown[]
+let exit: { code: number | null; signal: string | null } | undefined
+
+beforeEach(async () => {
+  bench = await Workbench.open()
+  heard = []
+  printed = []
+  exit = undefined
+  host = hostForker(systemClock)(
+    'sub_process_b1_echo_0',
+    { PATH: '/usr/bin:/bin' },
+    {
+      message: (message) => heard.push(message),
+      printed: (_level, { line }) => printed.push(line),
+      exited: (code, signal) => (exit = { code, signal }),
+    },
+  )
+})
+afterEach(async () => {
+  if (exit === undefined) host.kill('SIGKILL')
+  await until('the host to be gone', () => exit)
+  await bench.close()
+})
+
+/** Starts a pipeline whose broker is away, with an inline model. */
+async function start(source: string): Promise<void> {
+  const entryFile = await bench.write('models/echo/index.mjs', source)
+  const folder = join(bench.folder, 'models/echo')
+  const model: ModelPackage = {
+    name: 'echo',
+    version: 'folder',
+    runtime: 'javascript',
+    folder,
+    entryFile,
+    modelsFolder: join(bench.folder, 'models'),
+  }
+  const broker = brokerSettings(`mqtt://127.0.0.1:${await freePort()}`)
+  const settings = pipelineSettings({ workers: 0 })
+  host.send({
+    type: 'start',
+    pipeline: {
+      ...settings,
+      source: { ...settings.source, broker },
+      sink: { ...settings.sink, broker },
+    },
+    model,
+    runnerEnvironment: {},
+    logLevel: 'info',
+  })
+}
+
+const stateNamed = (state: string): FromHost | undefined =>
+  heard.find((message) => message.type === 'state' && message.state === state)
+
+test('a host tells its state with the reason, answers for its counts, and leaves when asked', async () => {
+  await start('export const handler = (event) => event')
+  const state = await until('the state', () => stateNamed('BACKOFF'))
+  assert.match(JSON.stringify(state), /nothing listens there/)
+  host.send({ type: 'stats', requestId: 7 })
+  const isAnswer = (message: FromHost): boolean =>
+    message.type === 'stats' && message.requestId === 7
+  await until('the counts', () => heard.some(isAnswer))
+  host.send({ type: 'stop', drainMs: 1000 })
+  await until('its exit', () => exit)
+  assert.deepEqual(exit, { code: 0, signal: null })
+  assert.equal(heard.at(-1)?.type, 'stats', 'the last counts come last')
+})
+
+test('a host has the environment that it was given and nothing of its parent, and the name of its pipeline', async () => {
+  // An inline model sees what its host sees; /proc would not do, since a title overwrites it.
+  await start(
+    'console.log(Object.keys(process.env).join())\nexport const handler = (event) => event',
+  )
+  await until('the state', () => stateNamed('BACKOFF'))
+  const names = String(await until('the names', () => printed[0])).split(',')
+  // Node adds the channel, and coverage while that is measured.
+  const own = names.filter((name) => !/^NODE_(CHANNEL_|V8_COVERAGE)/.test(name))
+  assert.deepEqual(own, ['PATH'])
+  assert.match(readFileSync(`/proc/${host.pid}/cmdline`, 'utf8'), /^sub_process_b1_echo_0/)
+})
+
+test('SIGTERM alone makes a host leave in order', async () => {
+  await start('export const handler = (event) => event')
+  await until('the state', () => stateNamed('BACKOFF'))
+  host.kill('SIGTERM')
+  await until('its exit', () => exit)
+  assert.deepEqual(exit, { code: 0, signal: null })
+})
+
+test('an inline model that brings its host down is heard to the last', async () => {
+  await start(
+    'console.log("loaded")\n' +
+      'setTimeout(() => { throw new RangeError("too much") }, 50)\n' +
+      'export const handler = (event) => event',
+  )
+  await until('its exit', () => exit)
+  assert.deepEqual(exit, { code: 1, signal: null })
+  const failed = heard.find(({ type }) => type === 'failed')
+  assert.match(JSON.stringify(failed), /too much/)
+  assert.ok(printed.includes('loaded'))
+  assert.match(host.lastLines.join('\n'), /RangeError|too much/)
+})

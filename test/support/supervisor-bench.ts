@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { silentLogger } from '../../src/core/log.ts'
+import type { FromHost, ToHost } from '../../src/host/host-messages.ts'
+import type { HostProcessListener } from '../../src/host/host-process.ts'
+import { PipelineSupervisor } from '../../src/host/pipeline-supervisor.ts'
+import type { ModelPackage } from '../../src/models/model-package.ts'
+import { FakeClock } from './fake-clock.ts'
+import { pipelineSettings } from './pipeline-settings.ts'
+
+/** A model that nobody loads. */
+export const model: ModelPackage = {
+  name: 'echo',
+  version: 'folder',
+  runtime: 'python',
+  folder: '/models/echo',
+  entryFile: '/models/echo/index.py',
+  modelsFolder: '/models',
+}
+
+/** A host that does nothing by itself. */
+export class FakeHost {
+  readonly sent: ToHost[] = []
+  readonly signals: string[] = []
+  survives = false
+  readonly lastLines = ['Error: last words']
+  readonly #listener: HostProcessListener
+  readonly pid: number
+
+  constructor(pid: number, listener: HostProcessListener) {
+    this.pid = pid
+    this.#listener = listener
+  }
+  send(message: ToHost): void {
+    this.sent.push(message)
+  }
+  /** Dies of any signal, unless it is told to live on. */
+  kill(signal: string): void {
+    this.signals.push(signal)
+    if (this.survives) return
+    this.#listener.exited(null, signal as NodeJS.Signals)
+  }
+  say(message: FromHost): void {
+    this.#listener.message(message)
+  }
+  ready(): void {
+    this.say({ type: 'state', state: 'READY', reason: '', engine: 'Python 3.11.2' })
+  }
+  exit(code: number): void {
+    this.#listener.exited(code, null)
+  }
+}
+
+/** A supervisor over fake hosts, on a clock that the test moves. */
+export class SupervisorBench {
+  readonly clock = new FakeClock()
+  readonly hosts: FakeHost[] = []
+  resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
+  readonly supervisor = new PipelineSupervisor({
+    pipeline: pipelineSettings({ name: 'sub_process_b1_echo_0' }),
+    resolveModel: (onState) => {
+      onState('FETCHING', 'fetching echo.zip')
+      return this.resolve()
+    },
+    startHost: (_name, _environment, listener) => {
+      const host = new FakeHost(1000 + this.hosts.length, listener)
+      this.hosts.push(host)
+      return host
+    },
+    hostEnvironment: {},
+    runnerEnvironment: { PATH: '/bin' },
+    logLevel: 'info',
+    clock: this.clock,
+    random: () => 0,
+    log: silentLogger,
+  })
+
+  get host(): FakeHost {
+    const host = this.hosts.at(-1)
+    assert.ok(host, 'no host was started')
+    return host
+  }
+  async start(): Promise<void> {
+    await this.supervisor.start()
+    await settle()
+  }
+}
+
+/** Lets promises that are due run. */
+export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
