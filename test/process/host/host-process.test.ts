@@ -16,7 +16,7 @@ import { Workbench } from '../../support/workbench.ts'
 let bench: Workbench
 let host: HostProcess
 let heard: FromHost[]
-let printed: unknown[]
+let printed: string[]
 let exit: { code: number | null; signal: string | null } | undefined
 
 beforeEach(async () => {
@@ -29,7 +29,7 @@ beforeEach(async () => {
     { PATH: '/usr/bin:/bin' },
     {
       message: (message) => heard.push(message),
-      printed: (_level, { line }) => printed.push(line),
+      printed: (_level, { line }) => printed.push(line as string),
       exited: (code, signal) => (exit = { code, signal }),
     },
   )
@@ -90,7 +90,7 @@ test('a host has the environment that it was given and nothing of its parent, an
     'console.log(Object.keys(process.env).join())\nexport const handler = (event) => event',
   )
   await until('the state', () => stateNamed('BACKOFF'))
-  const names = String(await until('the names', () => printed[0])).split(',')
+  const names = (await until('the names', () => printed[0])).split(',')
   // Node adds the channel, and coverage while that is measured.
   const own = names.filter((name) => !/^NODE_(CHANNEL_|V8_COVERAGE)/.test(name))
   assert.deepEqual(own, ['PATH'])
