@@ -20,6 +20,7 @@ import importlib
 import importlib.util
 import inspect
 import io
+import itertools
 import json
 import os
 import signal
@@ -27,6 +28,7 @@ import struct
 import time
 import traceback
 import types
+from collections.abc import Iterator, Sequence
 
 try:
     from _thread import allocate_lock
@@ -289,6 +291,10 @@ class ResultTooLarge(Exception):
     pass
 
 
+class WrongResultCount(Exception):
+    pass
+
+
 # --- loading a model ------------------------------------------------------------------------------
 
 
@@ -379,7 +385,7 @@ def import_entry(model):
 
 
 def load_handler(model):
-    """The function to call with (event, context).
+    """The function to call, and whether it takes (events, contexts) instead of (event, context).
 
     Raises LoadFailure.
     """
@@ -417,24 +423,32 @@ def import_failure(error, folder):
 
 def find_handler(module, model):
     entry = model["entryFile"]
-    names = [model["functionName"]] if model.get("functionName") else ["handler", "index"]
+    named = model.get("functionName")
+    if not named:
+        handle_batch = getattr(module, "handle_batch", None)
+        if callable(handle_batch):
+            return adapt(handle_batch, "handle_batch", "(events, contexts)", (2, 1), entry), True
+    names = [named] if named else ["handler", "index"]
     for name in names:
         handler = getattr(module, name, None)
-        if callable(handler):
-            return adapt(handler, name, model)
-    wanted = " or ".join("%s(event, context)" % name for name in names)
-    raise LoadFailure("no-handler", "%s defines no %s" % (entry, wanted), entry)
+        if not callable(handler):
+            continue
+        if named:
+            return (lambda event, context: handler(event)), False
+        return adapt(handler, name, "(event, context)", (2, 1, 0), entry), False
+    wanted = ["%s(event, context)" % name for name in names]
+    if not named:
+        wanted.append("handle_batch(events, contexts)")
+    raise LoadFailure("no-handler", "%s defines no %s" % (entry, " or ".join(wanted)), entry)
 
 
-def adapt(handler, name, model):
-    """Makes any handler one of two arguments."""
-    if model.get("functionName"):
-        return lambda event, context: handler(event)
+def adapt(handler, name, arguments, counts, entry):
+    """Makes any handler one of two arguments, when it takes one of these counts of them."""
     try:
         signature = inspect.signature(handler)
     except (TypeError, ValueError):  # written in C: it says nothing of its arguments
         return handler
-    for count in (2, 1, 0):
+    for count in counts:
         try:
             signature.bind(*[None] * count)
         except TypeError:
@@ -442,10 +456,10 @@ def adapt(handler, name, model):
         if count == 2:
             return handler
         if count == 1:
-            return lambda event, context: handler(event)
-        return lambda event, context: handler()
-    message = "%s%s in %s cannot be called with (event, context)"
-    raise LoadFailure("no-handler", message % (name, signature, model["entryFile"]))
+            return lambda first, second: handler(first)
+        return lambda first, second: handler()
+    message = "%s%s in %s cannot be called with %s"
+    raise LoadFailure("no-handler", message % (name, signature, entry, arguments))
 
 
 # --- answering ------------------------------------------------------------------------------------
@@ -465,10 +479,35 @@ write_result = json.JSONEncoder(allow_nan=False, default=plain).encode
 parse_event = json.JSONDecoder().decode
 
 
+# Sequences to Python, but no list of results.
+TEXTS = (str, bytes, bytearray, memoryview)
+
+
+def as_results(returned, count):
+    """What handle_batch returned, as one result per event: a wrong count is never a shift by one.
+
+    Raises WrongResultCount, and whatever a generator of the model raises.
+    """
+    results, at_least = returned, ""
+    if hasattr(returned, "tolist") and not isinstance(returned, TEXTS):
+        results = returned.tolist()  # an array, a series, a tensor: one row or scalar per event
+    elif isinstance(returned, Iterator):
+        results = list(itertools.islice(returned, count + 1))  # it may have no end
+        at_least = "at least "
+    if not isinstance(results, Sequence) or isinstance(results, TEXTS):
+        text = "handle_batch returned a %s; expected a list of %d results, one per event"
+        raise WrongResultCount(text % (type(returned).__name__, count))
+    if len(results) != count:
+        got = "%s%d results" % (at_least if len(results) > count else "", len(results))
+        raise WrongResultCount("handle_batch returned %s for %d events" % (got, count))
+    return results
+
+
 class Worker(object):
-    def __init__(self, output, start, handler):
+    def __init__(self, output, start, handler, takes_batches):
         self._output = output
         self._handler = handler
+        self._outcomes = self._batch_outcomes if takes_batches else self._event_outcomes
         self._folder = start["model"]["folder"]
         self._result_bytes_max = start["resultBytesMax"]
         self._loop = None
@@ -480,17 +519,18 @@ class Worker(object):
         }
 
     def answer(self, body):
-        """Calls the handler for every event of an infer frame, in order, and sends the outcomes."""
+        """Has the model answer the events of an infer frame, and sends the outcomes in order."""
         batch, count = struct.unpack_from(">II", body, 0)
+        items, at = [], 8 + 8 * count
         sizes = struct.unpack_from(">%dI" % (2 * count), body, 8)
-        at = 8 + 8 * count
-        first, held, head, payloads = 0, 0, [], []
-        flushed = time.monotonic()
         for i in range(count):
             event_at = at + sizes[2 * i]
             end = event_at + sizes[2 * i + 1]
-            status, payload = self._call(body[at:event_at], body[event_at:end])
+            items.append((body[at:event_at], body[event_at:end]))
             at = end
+        first, held, head, payloads = 0, 0, [], []
+        flushed = time.monotonic()
+        for i, (status, payload) in enumerate(self._outcomes(items)):
             head.append(struct.pack(">BI", status, len(payload)))
             payloads.append(payload)
             held += len(payload)
@@ -502,23 +542,69 @@ class Worker(object):
                 first, held, head, payloads = i + 1, 0, [], []
                 flushed = now
 
-    def _call(self, context, event):
+    def _event_outcomes(self, items):
+        """One call of the handler per event, made when its outcome is asked for."""
+        for context, event in items:
+            try:
+                outcome = self._encode(self._call(*self._arguments(context, event)))
+            except BaseException as error:  # sys.exit() in a model is its error, and no exit
+                outcome = self._error(error)
+            yield outcome
+
+    def _batch_outcomes(self, items):
+        """One call of handle_batch for all events.
+
+        When it raises, it is called again for each event alone, so that the exception costs the
+        event that it belongs to and not its neighbours. Events are parsed anew for that: the call
+        that failed may have changed them.
+        """
         try:
-            result = self._handler(
-                parse_event(str(event, "utf-8")), Context(self._constants, context)
-            )
-            if type(result) is types.CoroutineType:
-                result = self._run(result)
-            if result is None:
-                return EMPTY, b""
-            if isinstance(result, (bytes, bytearray, memoryview)):
-                return self._checked(bytes(result))
-            text = write_result(result)
-            if len(text) <= LONGEST_UNPUBLISHED and text in UNPUBLISHED:
-                return EMPTY, b""
-            return self._checked(text.encode("utf-8"))
-        except BaseException as error:  # sys.exit() in a model is an error of the model, no exit
-            return ERROR, json.dumps(describe(error, self._folder)).encode("utf-8")
+            results = self._call_batch(items)
+        except BaseException as error:
+            alone = len(items) == 1 or isinstance(error, WrongResultCount)
+            failed = self._error(error) if alone else None
+        else:
+            for result in results:
+                try:
+                    outcome = self._encode(result)
+                except BaseException as error:
+                    outcome = self._error(error)
+                yield outcome
+            return
+        for item in items:
+            if failed is not None:
+                yield failed
+            else:
+                for outcome in self._batch_outcomes([item]):
+                    yield outcome
+
+    def _call_batch(self, items):
+        events, contexts = [], []
+        for item in items:
+            event, context = self._arguments(*item)
+            events.append(event)
+            contexts.append(context)
+        return as_results(self._call(events, contexts), len(items))
+
+    def _arguments(self, context, event):
+        return parse_event(str(event, "utf-8")), Context(self._constants, context)
+
+    def _call(self, first, second):
+        result = self._handler(first, second)
+        return self._run(result) if type(result) is types.CoroutineType else result
+
+    def _encode(self, result):
+        if result is None:
+            return EMPTY, b""
+        if isinstance(result, (bytes, bytearray, memoryview)):
+            return self._checked(bytes(result))
+        text = write_result(result)
+        if len(text) <= LONGEST_UNPUBLISHED and text in UNPUBLISHED:
+            return EMPTY, b""
+        return self._checked(text.encode("utf-8"))
+
+    def _error(self, error):
+        return ERROR, json.dumps(describe(error, self._folder)).encode("utf-8")
 
     def _checked(self, payload):
         if len(payload) > self._result_bytes_max:
@@ -637,12 +723,12 @@ def main():
         name_process(libc, "py:" + model["name"])
     see_as_model(model)
     try:
-        handler = load_handler(model)
+        handler, takes_batches = load_handler(model)
     except LoadFailure as failure:
         flush_printed()
         output.write_json(FAILED, failure.wire)
         leave(1)
-    worker = Worker(output, start, handler)
+    worker = Worker(output, start, handler, takes_batches)
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # what was loaded stays: the collector need not look at it again
