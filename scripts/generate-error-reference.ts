@@ -22,6 +22,10 @@ export const errorFamilies: readonly ErrorFamily[] = [
   { prefix: 'CONFIG_', who: 'The operator: what the configuration says.' },
   { prefix: 'WEB_', who: 'The operator: where and for whom the web server listens.' },
   { prefix: 'BROKER_', who: 'The network, or who looks after the broker.' },
+  {
+    prefix: 'SPOOL_',
+    who: 'The operator: the disk and the folder where results wait for the broker.',
+  },
   { prefix: 'MODEL_', who: 'The author of the model, or who serves its package.' },
   { prefix: 'RUNNER_', who: 'The supervisor, by itself; the model when it happens again.' },
   { prefix: 'HOST_', who: 'The supervisor, by itself.' },

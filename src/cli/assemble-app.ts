@@ -2,6 +2,7 @@ import { hostname } from 'node:os'
 import { resolve } from 'node:path'
 import { Boot } from '../boot/boot.ts'
 import type { Starter } from '../boot/starter.ts'
+import { readIdentity } from '../config/identity-file.ts'
 import { loadSettings, type LoadedSettings } from '../config/load.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import { ConfStarter } from '../starters/conf-starter.ts'
@@ -9,6 +10,7 @@ import { EmbeddedBrokerStarter } from '../starters/embedded-broker-starter.ts'
 import { HookStarter } from '../starters/hook-starter.ts'
 import { ModelStarter } from '../starters/model-starter.ts'
 import { ProcessorStarter } from '../starters/processor-starter.ts'
+import { SessionStarter } from '../starters/session-starter.ts'
 import { WebStarter } from '../starters/web-starter.ts'
 import type { CommandIo } from './command-io.ts'
 import { loadAppStarters } from './load-app.ts'
@@ -40,13 +42,15 @@ export async function assembleApp(options: AppOptions): Promise<Boot> {
   const { io, version, logLevel, drainMs, log } = options
   const file = resolve(io.cwd, options.config)
   // Loaded before anything is built: a mistake is printed for a person, not logged.
-  const loaded = loadSettings(file, { env: io.env, cwd: io.cwd, instance: hostname() })
+  const { env, cwd } = io
+  const loaded = loadSettings(file, { env, cwd, instance: hostname(), readIdentity })
   const own = await loadAppStarters(options.app, io.cwd, file)
   const starters: Starter[] = [
     new ConfStarter(() => withWebPort(loaded, options.webPort)),
     new EmbeddedBrokerStarter(),
     new ModelStarter(),
     new ProcessorStarter({ version, logLevel, drainMs, environment: io.env }),
+    new SessionStarter(),
     new WebStarter(),
     ...own,
     ...(options.extraStarters ?? []),

@@ -42,12 +42,18 @@ export class DemoPlant implements Starter {
       {
         broker: { ...broker, url: address.url },
         clientId: 'demo-plant',
+        qos: 0,
         topic: '',
         timeoutMs: 10_000,
       },
       { clock, log, itemsMax: 10_000, whenFull: 'drop-newest' },
     )
-    await this.#sink.start({ state: () => {} })
+    await this.#sink.start({
+      state: () => {},
+      recovered: () => {},
+      forwarded: () => {},
+      discarded: () => {},
+    })
     const view = context.get(systemViewKey)
     let begunAt: number | undefined
     const tick = (): void => {

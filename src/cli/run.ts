@@ -7,8 +7,10 @@ import type { CommandIo } from './command-io.ts'
 import { createPinoLogger } from './pino-logger.ts'
 
 const help = `
-Runs until SIGINT or SIGTERM: the first stops in order (reading stops, what is in motion comes
-out, brokers are left), a second one at once.
+Runs until SIGINT or SIGTERM. The first stops in order and ends with status 0: reading stops, what
+is in motion comes out within --drain-timeout, brokers are left. With QoS 1, what came out is
+acknowledged; the broker keeps the rest and sends it again at the next start. A second signal stops
+at once.
 
 Examples:
   edgeboot run                                    conf/config.yaml, as pyboot has it
@@ -48,7 +50,10 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
     .option('--log-file <file>', 'write JSON lines to this file as well, a new one every day')
     .option('--log-keep <days>', 'daily log files to keep', parseCount, 7)
     .addOption(
-      new Option('--drain-timeout <time>', 'how long what is in motion may take at a stop')
+      new Option(
+        '--drain-timeout <time>',
+        'how long what is in motion may take to come out at a stop',
+      )
         .argParser(parseTime)
         .default(limits.drainMs, formatDuration(limits.drainMs)),
     )

@@ -34,13 +34,30 @@ export function checkSchema(root: MapNode, findings: Findings): NativeConfig | u
   for (let round = 0; round < roundsMax; round++) {
     const parsed = configSchema.safeParse(toPlain(root), { reportInput: true })
     if (parsed.success) return parsed.data
-    const open = parsed.error.issues.filter((issue) => !coerce(root, issue))
-    if (open.length < parsed.error.issues.length) continue
+    const issues = parsed.error.issues.flatMap(meantIssues)
+    const open = issues.filter((issue) => !coerce(root, issue))
+    if (open.length < issues.length) continue
     if (!told) for (const issue of open) tell(root, issue, findings)
     told = true
     if (!open.every((issue) => takeOut(root, issue))) return undefined
   }
   return undefined
+}
+
+/**
+ * Where one of several kinds of value is possible and the value is of one of these kinds, what is
+ * wrong is inside of it: an unknown key of a map, say, rather than that it is not `false`.
+ */
+function meantIssues(issue: Issue): readonly Issue[] {
+  if (issue.code !== 'invalid_union') return [issue]
+  const meant = issue.errors.filter((option) => !option.some(isOtherKind))
+  const [option] = meant
+  if (option === undefined || meant.length > 1) return [issue]
+  return option.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }))
+}
+
+function isOtherKind({ code, path }: Issue): boolean {
+  return path.length === 0 && (code === 'invalid_type' || code === 'invalid_value')
 }
 
 /** A key with nothing behind it, such as `funcs:`, says no more than no key. */
@@ -64,9 +81,11 @@ function coerce(root: MapNode, issue: Issue): boolean {
 function expectedType(issue: Issue): string {
   if (issue.code === 'invalid_type') return issue.expected
   if (issue.code === 'invalid_union') {
+    const options = issue.errors.flat()
+    // A switch that is a map as well, such as spool.
+    if (options.some((option) => expectedType(option) === 'boolean')) return 'boolean'
     // Only qos is a union of numbers; durations and sizes take text as well.
-    const options = issue.errors.flat().map((option) => option.code)
-    return options.every((code) => code === 'invalid_value') ? 'number' : ''
+    return options.every(({ code }) => code === 'invalid_value') ? 'number' : ''
   }
   if (issue.code === 'invalid_value') return typeof issue.values[0]
   return ''

@@ -19,6 +19,8 @@ export interface LoadOptions {
   readonly modelsFolder?: string
   /** Goes into generated client ids; tells installations with the same file apart. */
   readonly instance?: string
+  /** The same for brokers that keep a session; see `readIdentity`. Default: `instance`, and nothing is written. */
+  readonly readIdentity?: (stateFolder: string) => string
 }
 
 /** A configuration that can run, and what its owner should know all the same. */
@@ -71,6 +73,7 @@ function inspect(file: string, options: LoadOptions): { findings: Findings; sett
   findDuplicateNames(root, findings)
   const config = checkSchema(root, findings)
   if (config === undefined) return { findings }
+  const instance = options.instance ?? ''
   const context = new PlanContext({
     config,
     root,
@@ -80,7 +83,8 @@ function inspect(file: string, options: LoadOptions): { findings: Findings; sett
       file: absolute,
       env: options.env,
       cwd,
-      instance: options.instance ?? '',
+      instance,
+      readIdentity: options.readIdentity ?? (() => instance),
       modelsFolder: options.modelsFolder,
       readSecret: (path) => readFileSync(path, 'utf8'),
     },

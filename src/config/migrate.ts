@@ -97,6 +97,8 @@ const durationKeys: ReadonlySet<string> = new Set([
   'connectTimeout',
   'idleTimeout',
   'totalTimeout',
+  'sessionExpiry',
+  'maxAge',
 ])
 
 function isUserData(path: ConfigPath): boolean {

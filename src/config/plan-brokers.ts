@@ -26,11 +26,6 @@ function planBroker(
   native: NativeBroker,
   path: ConfigPath,
 ): BrokerSettings | undefined {
-  const qos = native.qos ?? 0
-  if (qos !== 0) {
-    const message = `qos ${qos} is served at most once in this version: acknowledged on receipt`
-    context.warning([...path, 'qos'], message)
-  }
   const credentials = planCredentials(context, native, path)
   const tls = planTls(context, native, path)
   const will = planWill(context, native, path)
@@ -53,10 +48,11 @@ function planBroker(
   if (password !== undefined && username === undefined) {
     context.error(path, 'a password needs a user name', 'add username')
   }
+  checkQos(context, native, path)
   return {
     name: native.name,
     url: address.url,
-    qos,
+    qos: native.qos ?? 0,
     retain: native.retain ?? false,
     protocol: native.protocol ?? 'auto',
     keepAliveSeconds: planKeepAlive(context, native, path),
@@ -65,6 +61,30 @@ function planBroker(
     ...(password === undefined ? {} : { password }),
     ...(tls === undefined ? {} : { tls }),
     ...(will === undefined ? {} : { will }),
+  }
+}
+
+/** What a quality of service cannot keep, and what has no effect with it. */
+function checkQos(context: PlanContext, native: NativeBroker, path: ConfigPath): void {
+  const qos = native.qos ?? 0
+  if (qos === 2) {
+    const message =
+      'qos 2 is served as 1, at least once: exactly-once between two MQTT ends would not outlive a crash of either'
+    const suggestion = 'repeats bear the same edgeboot-id; write 1 to be rid of this warning'
+    context.warning([...path, 'qos'], message, suggestion)
+  }
+  if (qos !== 0 && /^embedded:/i.test(native.broker)) {
+    const message = `the broker inside edgeboot keeps qos ${qos} messages in memory: they are gone when edgeboot stops`
+    context.warning([...path, 'broker'], message, 'for trials only')
+  }
+  if (native.sessionExpiry === undefined) return
+  if (qos === 0) {
+    const message = 'sessionExpiry has no effect with qos 0: the broker keeps nothing'
+    context.warningAtKey(path, 'sessionExpiry', message)
+  } else if (native.protocol === '3.1.1') {
+    const message =
+      'sessionExpiry has no effect with protocol 3.1.1: how long the broker keeps a session is set there'
+    context.warningAtKey(path, 'sessionExpiry', message)
   }
 }
 

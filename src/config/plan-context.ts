@@ -19,6 +19,8 @@ export interface PlanSurroundings {
   readonly cwd: string
   /** Goes into client ids that are not configured, to tell installations on one broker apart. */
   readonly instance: string
+  /** The same for brokers that keep a session: stays when the host name changes. Throws an `Error` that says why it cannot. */
+  readonly readIdentity: (stateFolder: string) => string
   /** Overrides `models.folder` and its defaults. */
   readonly modelsFolder: string | undefined
   /** Reads a secret from an absolute path; throws when it cannot. */
@@ -68,8 +70,8 @@ export class PlanContext {
   }
 
   /** A warning at the key rather than at its value. */
-  warningAtKey(path: ConfigPath, key: string, message: string): void {
+  warningAtKey(path: ConfigPath, key: string, message: string, suggestion?: string): void {
     const at = keyPositionAt(this.root, path, key)
-    this.findings.warning(at, formatPath([...path, key]), message)
+    this.findings.warning(at, formatPath([...path, key]), message, suggestion)
   }
 }

@@ -1,33 +1,48 @@
-import { createHash } from 'node:crypto'
 import { limits } from '../core/limits.ts'
 import { topicFault, topicFilterFault } from '../core/mqtt-topic.ts'
 import { parseTopicTemplate } from '../core/topic-template.ts'
+import { ClientIds } from './client-ids.ts'
 import type { ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
 import { nearestWord } from './nearest-word.ts'
 import type { PlanContext } from './plan-context.ts'
+import { checkDelivery, servedQos, sessionExpirySeconds } from './plan-delivery.ts'
 import type { FuncPlan } from './plan-funcs.ts'
+import { planSpool } from './plan-spool.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, PipelineSettings } from './settings.ts'
+import { sessionsFolder } from './state-folder.ts'
 
 type NativeRule = NativeConfig['rules'][number]
 
 /** How often an event whose runner died is tried, when the configuration does not say. */
 const attemptsDefault = 3
 
+/** Messages that can be told apart: MQTT numbers them in two bytes, without 0. */
+const windowMax = 65_535
+
+/** What the rules of a configuration refer to. */
+export interface RuleSurroundings {
+  readonly brokers: ReadonlyMap<string, BrokerSettings>
+  readonly funcs: ReadonlyMap<string, FuncPlan>
+  /** Absolute. */
+  readonly stateFolder: string
+}
+
 /** Decides the pipelines: rule by rule, and within a rule func by func. */
 export function planRules(
   context: PlanContext,
-  brokers: ReadonlyMap<string, BrokerSettings>,
-  funcs: ReadonlyMap<string, FuncPlan>,
+  surroundings: RuleSurroundings,
 ): PipelineSettings[] {
-  return new RulePlanner(context, brokers, funcs).plan()
+  return new RulePlanner(context, surroundings).plan()
 }
 
 class RulePlanner {
   readonly #context: PlanContext
   readonly #brokers: ReadonlyMap<string, BrokerSettings>
   readonly #funcs: ReadonlyMap<string, FuncPlan>
+  readonly #stateFolder: string
+  readonly #generated: ClientIds
   readonly #pipelines: PipelineSettings[] = []
   readonly #usedFuncs = new Set<string>()
   /** Lines of client ids by broker address and id. */
@@ -35,14 +50,12 @@ class RulePlanner {
   /** How many pipelines begin with a name, for the number at its end. */
   readonly #names = new Map<string, number>()
 
-  constructor(
-    context: PlanContext,
-    brokers: ReadonlyMap<string, BrokerSettings>,
-    funcs: ReadonlyMap<string, FuncPlan>,
-  ) {
+  constructor(context: PlanContext, { brokers, funcs, stateFolder }: RuleSurroundings) {
     this.#context = context
     this.#brokers = brokers
     this.#funcs = funcs
+    this.#stateFolder = stateFolder
+    this.#generated = new ClientIds(context, stateFolder)
   }
 
   plan(): PipelineSettings[] {
@@ -69,6 +82,7 @@ class RulePlanner {
     const sink = this.#broker(rule.pub.name, [...path, 'pub', 'name'])
     const funcs = this.#ruleFuncs(rule, path)
     if (source === undefined || sink === undefined) return
+    checkDelivery(this.#context, rule, { source, sink }, path)
     if (source.url === sink.url && rule.sub.topic === rule.pub.topic) {
       const message = 'results go to the topic that events come from: each one is an event again'
       this.#context.warning([...path, 'pub', 'topic'], message)
@@ -99,25 +113,33 @@ class RulePlanner {
     if (rule.pub.clientId !== undefined) {
       this.#claimClientId(sink, clientIds.sink, [...path, 'pub', 'clientId'])
     }
+    const queueSize = rule.queue?.size ?? limits.queueItemsDefault
+    const spool = planSpool(rule.spool, { rule: name, func: func.name, sink }, this.#stateFolder)
     return {
       name: this.#processName(rule.sub.name, func.pipeline.model.name),
       rule: name,
       source: {
         broker: source,
         clientId: clientIds.source,
+        qos: servedQos(source),
+        sessionExpirySeconds: sessionExpirySeconds(this.#context, source),
+        window: Math.min(queueSize, windowMax),
+        recordsFolder: sessionsFolder(this.#stateFolder),
         topic: group === undefined ? topic : `$share/${group}/${topic}`,
         retained: rule.sub.retained ?? true,
       },
       sink: {
         broker: sink,
         clientId: clientIds.sink,
+        qos: servedQos(sink),
         topic: rule.pub.topic,
         timeoutMs: parseDurationMs(rule.pub.timeout ?? '10s') ?? 10_000,
+        ...(spool === undefined ? {} : { spool }),
       },
       ...func.pipeline,
       orderBy: rule.orderBy ?? 'device',
       queue: {
-        size: rule.queue?.size ?? limits.queueItemsDefault,
+        size: queueSize,
         whenFull: rule.queue?.whenFull ?? (source.qos === 0 ? 'drop-oldest' : 'block'),
       },
       attempts: rule.onError?.attempts ?? attemptsDefault,
@@ -137,17 +159,27 @@ class RulePlanner {
     }
   }
 
-  /** Every pipeline has two connections of its own, so one id cannot serve several funcs. */
-  #clientIds(parts: { rule: NativeRule; name: string; func: FuncPlan; isOnly: boolean }): {
-    source: string
-    sink: string
-  } {
-    const { rule, name, func, isOnly } = parts
+  /**
+   * Every pipeline has two connections of its own, so one id cannot serve several funcs. Where the
+   * broker keeps a session, the id does not depend on whether the rule has other funcs: it would
+   * change with them, and the broker would keep messages for a client that never comes back.
+   */
+  #clientIds(parts: {
+    rule: NativeRule
+    name: string
+    func: FuncPlan
+    isOnly: boolean
+    source: BrokerSettings
+    sink: BrokerSettings
+  }): { source: string; sink: string } {
+    const { rule, name, func, isOnly, source, sink } = parts
+    const isPlain = isOnly && source.qos === 0
     const own = (configured: string | undefined, role: 'in' | 'out'): string => {
       if (configured === undefined) {
-        return generatedClientId(this.#context.surroundings.instance, name, func.name, role)
+        const qos = servedQos(role === 'in' ? source : sink)
+        return this.#generated.generate(qos, { rule: name, func: func.name, role })
       }
-      return isOnly ? configured : `${configured}-${func.name}`
+      return isPlain ? configured : `${configured}-${func.name}`
     }
     return { source: own(rule.sub.clientId, 'in'), sink: own(rule.pub.clientId, 'out') }
   }
@@ -172,11 +204,6 @@ class RulePlanner {
 
   /** Keys that are accepted already and say here what happens until they take effect. */
   #checkLater(rule: NativeRule, path: ConfigPath): void {
-    if (rule.spool !== undefined) {
-      const message =
-        'spool takes effect in a later version: until then results wait in memory for pub.timeout'
-      this.#context.warningAtKey(path, 'spool', message)
-    }
     if (rule.onError?.deadLetter !== undefined) {
       const message =
         'onError.deadLetter takes effect in a later version: until then such events are counted and logged'
@@ -254,13 +281,6 @@ class RulePlanner {
       meant === undefined ? `known: ${known.join(', ') || 'none'}` : `did you mean ${meant}?`
     this.#context.error(path, `no ${what} is called ${JSON.stringify(name)}`, hint)
   }
-}
-
-/** Stable over restarts, and at most 23 characters, which every broker takes. */
-function generatedClientId(instance: string, rule: string, func: string, role: string): string {
-  const text = JSON.stringify([instance, rule, func, role])
-  const hash = createHash('sha256').update(text).digest('hex').slice(0, 10)
-  return `edgeboot-${hash}-${role}`
 }
 
 /** A template with something harmless in place of what is filled in later. */

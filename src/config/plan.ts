@@ -22,13 +22,23 @@ export function planSettings(context: PlanContext): Settings {
       'isolation shared takes effect in a later version: until then every rule and func has a process'
     context.warning(['isolation'], message)
   }
+  const models = planModels(context)
+  const stateFolder = planStateFolder(context, models)
   return {
     file: context.surroundings.file,
+    stateFolder,
     brokers: [...brokers.values()],
-    pipelines: planRules(context, brokers, funcs),
+    pipelines: planRules(context, { brokers, funcs, stateFolder }),
     web: planWeb(context),
-    models: planModels(context),
+    models,
   }
+}
+
+/** Beside the store of models unless configured, in one folder, so that it can be left out of a copy. */
+function planStateFolder(context: PlanContext, models: ModelsSettings): string {
+  const configured = context.config.stateFolder
+  if (configured === undefined) return join(models.folder, '.edgeboot', 'state')
+  return resolve(dirname(context.surroundings.file), configured)
 }
 
 function planWeb(context: PlanContext): WebSettings {

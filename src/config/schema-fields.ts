@@ -18,12 +18,40 @@ export const duration = (description: string, byDefault: string) =>
       default: byDefault,
     })
 
-/** A number of bytes, with its default as people write it. */
-export const size = (description: string, byDefault: string) =>
+/** Seconds of the longest session that MQTT 5 can ask for and that ends at all (3.1.2.11.2). */
+const keptSecondsMax = 0xffff_fffe
+
+/**
+ * How long something is kept, which no timer waits for: above 0, up to 136 years.
+ *
+ * @param ifZero - What to write where nothing is to be kept.
+ */
+export const keptFor = (description: string, ifZero: string, byDefault?: string) =>
+  z
+    .union([z.string(), z.number()], 'must be a duration such as 7d, 12h or 30m')
+    .refine((value) => parseKeptForMs(value) !== undefined, {
+      error: 'must be a duration of at most 136 years, such as 7d, 12h or 30m',
+    })
+    .refine((value) => parseKeptForMs(value) !== 0, { error: `must be above 0 (${ifZero})` })
+    .meta({
+      description: `${description} A duration such as 30m, 12h, 7d; a bare number is seconds.`,
+      ...(byDefault === undefined ? {} : { default: byDefault }),
+    })
+
+/** Milliseconds of a {@link keptFor}. */
+export function parseKeptForMs(written: string | number): number | undefined {
+  return parseDurationMs(written, keptSecondsMax * 1000)
+}
+
+/** A number of bytes, with its default and its least as people write them. */
+export const size = (description: string, byDefault: string, min = '0') =>
   z
     .union([z.string(), z.number()], 'must be a size such as 256MiB or 1GB')
     .refine((value) => parseSizeBytes(value) !== undefined, {
       error: 'must be a size such as 256MiB or 1GB',
+    })
+    .refine((value) => (parseSizeBytes(value) ?? Infinity) >= (parseSizeBytes(min) ?? 0), {
+      error: `must be at least ${min} (a bare number is bytes)`,
     })
     .meta({
       description: `${description} A size such as 256MiB or 1GB; a bare number is bytes.`,
@@ -46,6 +74,6 @@ export const whenFull = z.enum(['block', 'drop-oldest', 'drop-newest']).meta({
 /** Quality of service of a broker. */
 export const qos = z.union([z.literal(0), z.literal(1), z.literal(2)], 'must be 0, 1 or 2').meta({
   description:
-    'MQTT quality of service of subscriptions and results. 1 and 2 are served at most once in this version.',
+    'MQTT quality of service of subscriptions and results. 1: at least once, a message is acknowledged when its result is safe. 2 is served as 1.',
   default: 0,
 })

@@ -114,6 +114,7 @@ function shown(value: unknown): string {
 interface SchemaShape {
   readonly shape?: Readonly<Record<string, SchemaShape>>
   readonly element?: SchemaShape
+  readonly options?: readonly SchemaShape[]
   unwrap?(): SchemaShape
 }
 
@@ -131,5 +132,8 @@ export function keysOf(schema: z.ZodType, path: ConfigPath): string[] {
 
 function unwrapped(schema: SchemaShape): SchemaShape {
   if (schema.shape !== undefined || schema.element !== undefined) return schema
+  // A switch or a map: the keys are those of the map.
+  const option = schema.options?.find(({ shape }) => shape !== undefined)
+  if (option !== undefined) return option
   return schema.unwrap === undefined ? schema : unwrapped(schema.unwrap())
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { duration, flag, qos, size, text, whenFull, whole } from './schema-fields.ts'
+import { duration, flag, keptFor, qos, size, text, whenFull, whole } from './schema-fields.ts'
 
 /**
  * The native form of a configuration, as it is written. Every description is what an editor shows
@@ -41,6 +41,11 @@ const mqtt = z
       .enum(['auto', '5', '3.1.1'])
       .meta({ description: 'MQTT version; auto tries 5 first.', default: 'auto' })
       .optional(),
+    sessionExpiry: keptFor(
+      'With qos 1: how long the broker keeps what it has not delivered while edgeboot is away (MQTT 5; a 3.1.1 broker decides by itself).',
+      'write qos: 0 if the broker is to keep nothing',
+      '7d',
+    ).optional(),
     keepAlive: duration('Longest silence towards the broker.', '60s').optional(),
     connectTimeout: duration('How long one attempt to connect may take.', '10s').optional(),
     username: text('User name.').optional(),
@@ -59,7 +64,7 @@ const sub = z
     name: text('Name of a broker in mqtts.'),
     topic: text('Topic filter; + and # are wildcards.'),
     clientId: text(
-      'Client id of the subscribing connection. Default: one derived from rule and func.',
+      'Client id of the subscribing connection; with QoS 1, or several funcs, -{func} is added. Default: one derived from rule and func.',
     ).optional(),
     group: text(
       'Shared subscription: members of a group divide the messages ($share/group/topic).',
@@ -81,11 +86,36 @@ const pub = z
       'Topic of results; may contain ${device}, ${rule}, ${model}, ${topic} and ${topic[N]}.',
     ),
     clientId: text(
-      'Client id of the publishing connection. Default: one derived from rule and func.',
+      'Client id of the publishing connection; -{func} is added where the one of sub gets it. Default: one derived from rule and func.',
     ).optional(),
-    timeout: duration('How long a result may wait for the broker.', '10s').optional(),
+    timeout: duration(
+      'How long a result may wait for the broker in memory: with QoS 0 it is then dropped and counted, with QoS 1 it goes to the spool.',
+      '10s',
+    ).optional(),
   })
   .meta({ description: 'Where results go.' })
+
+const spool = z
+  .strictObject({
+    maxBytes: size(
+      'Most bytes of results on the disk, at least 1MiB.',
+      '256MiB',
+      '1MiB',
+    ).optional(),
+    maxAge: keptFor(
+      'Results that waited longer are given up and counted. Default: never.',
+      'leave it out to keep results for ever',
+    ).optional(),
+    whenFull: z
+      .enum(['block', 'drop-oldest'])
+      .meta({
+        description:
+          'What a full spool does: messages stay with the input broker, or the oldest results make room and are counted.',
+        default: 'block',
+      })
+      .optional(),
+  })
+  .meta({ description: 'Limits of the spool.' })
 
 const rule = z
   .strictObject({
@@ -98,7 +128,11 @@ const rule = z
       .optional(),
     queue: z
       .strictObject({
-        size: whole('Events that may wait. Default: 1000.', 1, 1_000_000).optional(),
+        size: whole(
+          'Events that may wait. With QoS 1 also the messages that may be received and not yet acknowledged (at most 65535), and so the most that may come twice after a crash. Default: 1000.',
+          1,
+          1_000_000,
+        ).optional(),
         whenFull: whenFull.optional(),
       })
       .meta({ description: 'Events that wait for the model.' })
@@ -121,13 +155,11 @@ const rule = z
       .meta({ description: 'What happens to events that fail.' })
       .optional(),
     spool: z
-      .strictObject({
-        maxBytes: size('Room on the disk.', '256MiB').optional(),
-        whenFull: whenFull.optional(),
-      })
+      .union([z.boolean(), spool], 'must be a map such as { maxBytes: 256MiB }, or false for none')
       .meta({
         description:
-          'Results that wait on the disk for an absent broker. Takes effect in a later version.',
+          'Results that wait on the disk for an absent output broker of QoS 1. false: they wait in memory alone.',
+        default: true,
       })
       .optional(),
   })
@@ -258,6 +290,9 @@ export const configSchema = z
     funcs: z.array(func).meta({ description: 'Funcs: models and what feeds them.' }),
     web: web.optional(),
     models: models.optional(),
+    stateFolder: text(
+      'Folder of what must outlive the process: results that wait on the disk, and records of sessions at brokers. Relative to this file. Default: .edgeboot/state in models.folder.',
+    ).optional(),
     isolation: z
       .enum(['process', 'shared'])
       .meta({

@@ -52,6 +52,14 @@ export interface BrokerSettings {
 export interface SourceSettings {
   readonly broker: BrokerSettings
   readonly clientId: string
+  /** What is subscribed with: QoS 2 is served as 1. With 1 the broker keeps the session. */
+  readonly qos: 0 | 1
+  /** How long the broker keeps the session while we are away (MQTT 5); 0 with QoS 0. */
+  readonly sessionExpirySeconds: number
+  /** QoS 1 messages that may be received and not yet acknowledged, 1 to 65,535. */
+  readonly window: number
+  /** Folder where it is written down which subscriptions a broker keeps for us. Absolute. */
+  readonly recordsFolder: string
   /** The filter to subscribe to, with `$share/group/` in front when a group is configured. */
   readonly topic: string
   /** False leaves out messages that the broker kept from before the subscription. */
@@ -62,10 +70,28 @@ export interface SourceSettings {
 export interface SinkSettings {
   readonly broker: BrokerSettings
   readonly clientId: string
+  /** What is published with: QoS 2 is served as 1. */
+  readonly qos: 0 | 1
   /** A topic, or a template with `${device}`, `${rule}`, `${model}`, `${topic}`, `${topic[N]}`. */
   readonly topic: string
-  /** How long a result may wait for the broker before it is dropped and counted. */
+  /**
+   * How long a result may wait for the broker in memory. Then it is dropped and counted with QoS 0;
+   * with QoS 1 it goes to the spool, or without one waits on.
+   */
   readonly timeoutMs: number
+  /** With QoS 1, unless it was turned off. */
+  readonly spool?: SpoolSettings
+}
+
+/** Where results wait for an absent broker. */
+export interface SpoolSettings {
+  /** The SQLite file of this pipeline. Absolute. Made when it is first needed. */
+  readonly file: string
+  /** Topics, payloads and properties together. */
+  readonly bytesMax: number
+  /** Results that waited longer are given up and counted; absent: never. */
+  readonly ageMsMax?: number
+  readonly whenFull: 'block' | 'drop-oldest'
 }
 
 /** One condition that a message must meet to belong to a device. */
@@ -157,6 +183,8 @@ export interface ModelsSettings {
 export interface Settings {
   /** Absolute path of the file. */
   readonly file: string
+  /** Folder of what must outlive the process: spools and records of sessions. Absolute. */
+  readonly stateFolder: string
   readonly brokers: readonly BrokerSettings[]
   readonly pipelines: readonly PipelineSettings[]
   readonly web: WebSettings

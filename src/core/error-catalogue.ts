@@ -13,7 +13,7 @@ export interface ErrorEntry {
  *
  * Codes are public: add, never rename, never reuse. The prefix says who must act: `CONFIG_` and
  * `CLI_` the operator, `BROKER_` the network, `MODEL_` the author of the model, `RUNNER_` and
- * `HOST_` the supervisor, `WEB_` the operator, `BOOT_` the author of a starter, `INTERNAL_` us.
+ * `HOST_` the supervisor, `WEB_` and `SPOOL_` the operator, `BOOT_` the author of a starter, `INTERNAL_` us.
  * `docs/errors.md` lists the same codes; a test keeps the two in step.
  */
 export const catalogue = {
@@ -52,6 +52,16 @@ export const catalogue = {
     exit: 3,
     retryable: false,
     fix: 'Correct the lines named above; `edgeboot validate FILE` checks again without starting.',
+  },
+  CONFIG_STATE_IN_USE: {
+    exit: 1,
+    retryable: true,
+    fix: 'Stop the other edgeboot, or give this configuration a stateFolder of its own.',
+  },
+  CONFIG_STATE_UNUSABLE: {
+    exit: 3,
+    retryable: false,
+    fix: 'Name a folder on a local disk that edgeboot may write to as stateFolder.',
   },
 
   BROKER_UNREACHABLE: {
@@ -93,6 +103,22 @@ export const catalogue = {
     exit: 4,
     retryable: false,
     fix: 'Give embedded:// an address of this machine and a port that this user may open.',
+  },
+
+  SPOOL_LOCKED: {
+    exit: 1,
+    retryable: true,
+    fix: 'Two edgeboots use this state folder: give each a folder of its own.',
+  },
+  SPOOL_DISK_FULL: {
+    exit: 1,
+    retryable: true,
+    fix: 'Make room on the disk; until then results wait in memory and nothing more is read.',
+  },
+  SPOOL_UNWRITABLE: {
+    exit: 1,
+    retryable: true,
+    fix: 'Let the state folder be one that this user may write to, on a disk that works; until then results wait in memory.',
   },
 
   MODEL_NOT_FOUND: {

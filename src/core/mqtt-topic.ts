@@ -43,6 +43,36 @@ export function topicFilterFault(filter: string): string | undefined {
   return undefined
 }
 
+/**
+ * Prepares the question whether a topic matches a filter (MQTT 5.0, 4.7; 3.1.1, 4.7). The prefix
+ * `$share/group/` is left out of it, and a filter that begins with a wildcard does not match
+ * topics that begin with `$` (4.7.2).
+ *
+ * @param filter - One without a {@link topicFilterFault}.
+ */
+export function topicMatcher(filter: string): (topic: string) => boolean {
+  const levels = filter.split('/')
+  if (levels[0] === '$share') levels.splice(0, 2)
+  const isOpen = levels.at(-1) === '#'
+  if (isOpen) levels.pop()
+  const startsWild = levels.length === 0 || levels[0] === '+'
+  return (topic) => {
+    if (startsWild && topic.startsWith('$')) return false
+    // By position, not by cutting the topic up: this may be asked for every message.
+    let start = 0
+    for (const level of levels) {
+      if (start > topic.length) return false
+      const slash = topic.indexOf('/', start)
+      const end = slash === -1 ? topic.length : slash
+      const isSame = end - start === level.length && topic.startsWith(level, start)
+      if (level !== '+' && !isSame) return false
+      start = end + 1
+    }
+    // `plant/#` is also for `plant` itself (4.7.1.2).
+    return isOpen || start > topic.length
+  }
+}
+
 /** Whether a text is longer than a topic may be. Counts bytes only where the length leaves doubt. */
 export function isTopicTooLong(text: string): boolean {
   // A string of UTF-16 units takes at most three bytes each: most need not be measured.

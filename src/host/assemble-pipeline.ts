@@ -1,15 +1,18 @@
 import { compilePredicate } from '../config/predicate.ts'
 import type { PipelineSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
+import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { Matcher } from '../pipeline/match.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
+import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
 import { RunnerPool } from '../pipeline/runner-pool.ts'
 import { createRunner } from '../runtime/create-runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
 import { compileTopicTemplate } from '../transport/render-topic.ts'
+import type { Sink } from '../transport/transport.ts'
 
 /** What a pipeline needs besides its settings. */
 export interface AssemblyParts {
@@ -41,15 +44,11 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
     ...(settings.python === undefined ? {} : { python: settings.python }),
   }
   const inline = settings.workers === 0
+  const ids = new ResultIds({ rule: settings.rule, model: model.name })
   return new Pipeline(
     {
       source: createMqttSource(settings.source, { clock, log }),
-      sink: createMqttSink(settings.sink, {
-        clock,
-        log,
-        itemsMax: settings.queue.size,
-        whenFull: settings.queue.whenFull,
-      }),
+      sink: createSink(settings, parts),
       matcher: compileMatcher(settings),
       createPool: (callbacks) =>
         new RunnerPool({
@@ -62,9 +61,12 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
         }),
       resultTopic: renderTopic,
       resultProperties: {
-        'edgeboot-rule': settings.rule,
-        'edgeboot-model': model.name,
-        'edgeboot-version': model.version,
+        shared: {
+          'edgeboot-rule': settings.rule,
+          'edgeboot-model': model.name,
+          'edgeboot-version': model.version,
+        },
+        own: (message, device) => ({ [resultIdProperty]: ids.of(message, device) }),
       },
       clock,
       log,
@@ -75,12 +77,22 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
     {
       orderBy: settings.orderBy,
       queue: settings.queue,
+      // With QoS 0 the sink gives up by itself what the broker does not take.
+      holdsBack: settings.sink.qos === 1,
       batch: settings.batch,
       timeoutMs: settings.timeoutMs,
       attempts: settings.attempts,
       retained: settings.source.retained,
     },
   )
+}
+
+function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {
+  const { queue, workers, batch } = settings
+  // Runners are held back when the queue's worth of results waits; what they had by then must fit.
+  const inRunnersMax = Math.max(workers, 1) * limits.runnerBatchesMax * batch.size
+  const itemsMax = queue.whenFull === 'block' ? queue.size + inRunnersMax : queue.size
+  return createMqttSink(settings.sink, { clock, log, itemsMax, whenFull: queue.whenFull })
 }
 
 /** Compiles the conditions of a func. */

@@ -17,6 +17,9 @@ if (process.send === undefined) {
   process.exit(2)
 }
 
+/** After a SIGTERM: how long the main process may take to say how it wants us to stop. */
+const parentsWordMs = 1000
+
 let pipeline: Pipeline | undefined
 let stopping = false
 
@@ -78,4 +81,7 @@ process.on('uncaughtException', fail)
 process.on('unhandledRejection', fail)
 // Ctrl-C reaches the whole foreground group; the main process asks for an ordered stop.
 process.on('SIGINT', () => {})
-process.on('SIGTERM', () => void stop(limits.drainMs).catch(fail))
+// So may SIGTERM, and how long to drain is the main process's to say; alone it stops us as well.
+process.on('SIGTERM', () => {
+  setTimeout(() => void stop(limits.drainMs).catch(fail), parentsWordMs)
+})

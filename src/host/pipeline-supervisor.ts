@@ -4,7 +4,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { asEdgebootError, EdgebootError, errorClause, fromWireError } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
-import { addStats, emptyStats } from '../pipeline/ledger.ts'
+import { addStats, closeBooks, emptyStats } from '../pipeline/ledger.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { heartbeatIntervalMs, type FromHost } from './host-messages.ts'
 import type { HostProcess, StartHostProcess } from './host-process.ts'
@@ -223,7 +223,9 @@ export class PipelineSupervisor {
     this.#heartbeat?.cancel()
     const { pid, lastLines } = this.#host ?? {}
     this.#host = undefined
-    this.#lastStats = closeBooks(this.#lastStats)
+    // With QoS 1 the broker still has what was not acknowledged, and sends it to the next host.
+    const reason = this.#options.pipeline.source.qos === 1 ? 'unacknowledged' : 'crash'
+    this.#lastStats = closeBooks(this.#lastStats, reason)
     this.#earlierStats = this.#lastStats
     for (const answer of this.#requests.values()) answer(this.#lastStats)
     this.#gone?.()
@@ -282,14 +284,4 @@ export class PipelineSupervisor {
     const level = state === 'BROKEN' ? 'error' : 'info'
     if (state !== was) this.#options.log.log(level, 'pipeline.state', { state, was, reason })
   }
-}
-
-/**
- * What was in the pipeline died with its host: as far as it is known, it is counted as `crash`,
- * so that the books still balance.
- */
-function closeBooks(stats: PipelineStats): PipelineStats {
-  const crash = stats.dropped.crash + stats.inMotion
-  const dropped = { ...stats.dropped, crash }
-  return { ...stats, dropped, preQueue: 0, inRunners: 0, postQueue: 0, inMotion: 0 }
 }

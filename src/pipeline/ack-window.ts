@@ -10,8 +10,10 @@ export interface WindowEntry {
 /**
  * Acknowledges messages in the order in which they came, each only when it and all before it are
  * settled: MQTT wants PUBACKs in the order of the PUBLISHes (MQTT-4.6.0-2), and a message may be
- * acknowledged only when its results are safe. An entry of an older connection is forgotten as
- * soon as a newer one shows up: the broker will send it again.
+ * acknowledged only when its results are safe. One that is never settled holds back all behind
+ * it, for the broker to send again. An entry of an older connection is forgotten as soon as a
+ * newer one shows up: the broker sends it again as well. As long as the source, which has a
+ * window of its own: this adds no bound.
  */
 export class AckWindow {
   readonly #entries = new Deque<WindowEntry>()

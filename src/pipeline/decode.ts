@@ -16,9 +16,7 @@ export type Decoded =
  * `Infinity` are not JSON, though Python writes them. Never throws.
  */
 export function decodePayload(payload: Uint8Array): Decoded {
-  if (payload.byteLength > limits.payloadBytesMax) {
-    return refuse('too-large', `${payload.byteLength} bytes, limit ${limits.payloadBytesMax}`)
-  }
+  if (payload.byteLength > limits.payloadBytesMax) return tooLarge(payload.byteLength)
   if (!isUtf8(payload)) return refuse('not-utf8', `${payload.byteLength} bytes that are not UTF-8`)
   // A value nested n deep takes n opening and n closing bytes: short payloads need no scan.
   if (payload.byteLength > 2 * limits.jsonDepthMax && nestsTooDeep(payload)) {
@@ -36,6 +34,11 @@ export function decodePayload(payload: Uint8Array): Decoded {
     return refuse('prototype-key', 'a key named __proto__')
   }
   return { ok: true, event }
+}
+
+/** The verdict on a payload that is too large, also on one that was not even kept. */
+export function tooLarge(bytes: number): Decoded {
+  return refuse('too-large', `${bytes} bytes, limit ${limits.payloadBytesMax}`)
 }
 
 function refuse(fault: DecodeFault, detail: string): Decoded {

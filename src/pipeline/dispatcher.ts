@@ -81,7 +81,10 @@ export class Dispatcher {
     })
   }
 
-  /** Gives out nothing more and cancels its timers. Outcomes of batches under way still count. */
+  /**
+   * Gives out nothing more and cancels its timers. Outcomes of batches under way still count; a
+   * runner that is stopped in the midst of one is held against no event.
+   */
   close(): void {
     this.#closed = true
     this.#fill?.cancel()
@@ -158,14 +161,14 @@ export class Dispatcher {
     const retry: Task[] = []
     for (const task of left) {
       // A batch that waited behind the one being served cannot be to blame.
-      if (batch.served) {
+      if (batch.served && !this.#closed) {
         if (batch.tasks.length === 1) task.attempts += 1
         task.alone = true
       }
       if (task.attempts >= this.#options.attempts) this.#options.givenUp(task, error)
       else retry.push(task)
     }
-    this.#options.retried(retry.length)
+    if (!this.#closed) this.#options.retried(retry.length)
     this.#options.lanes.putBack(retry)
     this.#options.lanes.release(batch.tasks)
     this.poke()

@@ -1,7 +1,8 @@
 import type { OrderBy } from '../config/settings.ts'
-import { decodePayload } from './decode.ts'
+import type { SourceMessage } from '../transport/transport.ts'
+import { decodePayload, tooLarge } from './decode.ts'
 import { matchEvent, type Matcher } from './match.ts'
-import type { OccasionalLog } from './occasional-log.ts'
+import type { OccasionalLog } from '../core/occasional-log.ts'
 import type { DropReason } from './pipeline-stats.ts'
 import type { MessageInMotion, Task } from './task.ts'
 
@@ -32,16 +33,23 @@ export class Intake {
   /** @param origin - A message with one event left: itself. */
   take(origin: MessageInMotion): void {
     const { message } = origin
+    if (message.stray === true) {
+      this.#parts.dropped(origin, 'unsubscribed')
+      return
+    }
     if (message.retain && !this.#parts.retained) {
       this.#parts.dropped(origin, 'retained')
       return
     }
-    const decoded = decodePayload(message.payload)
+    const decoded =
+      message.oversizeBytes === undefined
+        ? decodePayload(message.payload)
+        : tooLarge(message.oversizeBytes)
     if (!decoded.ok) {
       const { fault, detail } = decoded
       this.#parts.occasionally.write('warn', 'message.undecodable', fault, () => ({
         topic: message.topic,
-        bytes: message.payload.byteLength,
+        bytes: payloadBytes(message),
         fault,
         detail,
       }))
@@ -78,6 +86,11 @@ export class Intake {
     if (this.#parts.orderBy === 'topic') return origin.message.topic
     return device ?? deviceNameOf(event) ?? origin.message.topic
   }
+}
+
+/** Bytes that the payload had when it came, kept or not. */
+export function payloadBytes(message: SourceMessage): number {
+  return message.oversizeBytes ?? message.payload.byteLength
 }
 
 /** pyboot's place for it; a func without devices keeps the order of each device all the same. */

@@ -6,18 +6,24 @@ export interface LiveCounts {
   readonly preQueue: number
   readonly inRunners: number
   readonly postQueue: number
+  readonly unacknowledged: number
   readonly runnerRestarts: number
   readonly reconnects: number
 }
 
 /**
- * The books of one pipeline. Counting costs no allocation; every event that comes in leaves by
- * `published` or by `dropped`, so that `received + fannedOut = published + dropped + inMotion`.
+ * The books of one pipeline. Counting costs no allocation. Every event that comes in leaves by
+ * `published`, `dropped` or `spooled`, and what is on the disk, from now or from before, leaves by
+ * `forwarded` or `discarded`: so the sum that {@link PipelineStats} promises holds at every step.
  */
 export class Ledger {
   #received = 0
   #receivedBytes = 0
   #fannedOut = 0
+  #recovered = 0
+  #redelivered = 0
+  #sessionsLost = 0
+  #spooled = 0
   #published = 0
   #publishedBytes = 0
   #droppedSum = 0
@@ -25,9 +31,11 @@ export class Ledger {
   readonly #dropped: Record<DropReason, number> = noDrops()
   readonly #latency = new LatencyHistogram()
 
-  received(bytes: number): void {
+  /** @param again - The broker says that it may have sent it before. */
+  received(bytes: number, again: boolean): void {
     this.#received += 1
     this.#receivedBytes += bytes
+    if (again) this.#redelivered += 1
   }
 
   /** @param events - Events beyond the one that the message counts for. */
@@ -42,17 +50,54 @@ export class Ledger {
   }
 
   dropped(reason: DropReason): void {
-    this.#dropped[reason] += 1
-    this.#droppedSum += 1
+    this.#drop(reason, 1)
+  }
+
+  /** An event became a result on the disk. */
+  spooled(): void {
+    this.#spooled += 1
+  }
+
+  /** @param results - On the disk from an earlier run. */
+  recovered(results: number): void {
+    this.#recovered += results
+    this.#spooled += results
+  }
+
+  /** A result on the disk was published. When it was received is not known any more. */
+  forwarded(bytes: number): void {
+    this.#spooled -= 1
+    this.#published += 1
+    this.#publishedBytes += bytes
+  }
+
+  /** Results on the disk were given up. */
+  discarded(reason: DropReason, results: number): void {
+    this.#spooled -= results
+    this.#drop(reason, results)
+  }
+
+  sessionLost(): void {
+    this.#sessionsLost += 1
+  }
+
+  get sessionsLost(): number {
+    return this.#sessionsLost
   }
 
   retried(events: number): void {
     this.#retried += events
   }
 
-  /** Events that are somewhere in the pipeline. */
+  /** Events that are somewhere in the pipeline, the disk left out. */
   get inMotion(): number {
-    return this.#received + this.#fannedOut - this.#published - this.#droppedSum
+    const came = this.#received + this.#fannedOut + this.#recovered
+    return came - this.#published - this.#droppedSum - this.#spooled
+  }
+
+  #drop(reason: DropReason, events: number): void {
+    this.#dropped[reason] += events
+    this.#droppedSum += events
   }
 
   snapshot(live: LiveCounts): PipelineStats {
@@ -60,6 +105,10 @@ export class Ledger {
       received: this.#received,
       receivedBytes: this.#receivedBytes,
       fannedOut: this.#fannedOut,
+      recovered: this.#recovered,
+      redelivered: this.#redelivered,
+      sessionsLost: this.#sessionsLost,
+      spooled: this.#spooled,
       published: this.#published,
       publishedBytes: this.#publishedBytes,
       dropped: { ...this.#dropped },
@@ -81,14 +130,16 @@ export function emptyStats(): PipelineStats {
     preQueue: 0,
     inRunners: 0,
     postQueue: 0,
+    unacknowledged: 0,
     runnerRestarts: 0,
     reconnects: 0,
   })
 }
 
 /**
- * The counts of a pipeline over several hosts: totals are added, what is live is `now`'s. What
- * was in motion when a host died was in no total yet, and stays uncounted at QoS 0.
+ * The counts of a pipeline over several hosts: totals are added, what is live is `now`'s. The
+ * books of `before` are closed. What it left on the disk `now` has recovered, or will: it is taken
+ * off there, so that it counts once.
  */
 export function addStats(before: PipelineStats, now: PipelineStats): PipelineStats {
   const dropped = noDrops()
@@ -98,6 +149,9 @@ export function addStats(before: PipelineStats, now: PipelineStats): PipelineSta
     received: before.received + now.received,
     receivedBytes: before.receivedBytes + now.receivedBytes,
     fannedOut: before.fannedOut + now.fannedOut,
+    recovered: before.recovered + now.recovered - before.spooled,
+    redelivered: before.redelivered + now.redelivered,
+    sessionsLost: before.sessionsLost + now.sessionsLost,
     published: before.published + now.published,
     publishedBytes: before.publishedBytes + now.publishedBytes,
     dropped,
@@ -109,4 +163,17 @@ export function addStats(before: PipelineStats, now: PipelineStats): PipelineSta
       sumMs: before.latency.sumMs + now.latency.sumMs,
     },
   }
+}
+
+/**
+ * The last word on a host that is gone: what was in motion, as far as it had told of it, is counted
+ * under `reason`, so that the books balance. What it had on the disk stays there for the next.
+ */
+export function closeBooks(
+  stats: PipelineStats,
+  reason: 'crash' | 'unacknowledged',
+): PipelineStats {
+  const dropped = { ...stats.dropped, [reason]: stats.dropped[reason] + stats.inMotion }
+  const nothing = { preQueue: 0, inRunners: 0, postQueue: 0, inMotion: 0, unacknowledged: 0 }
+  return { ...stats, ...nothing, dropped }
 }

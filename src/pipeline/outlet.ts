@@ -1,7 +1,7 @@
 import type { EdgebootError } from '../core/errors.ts'
 import type { InferOutcome } from '../runtime/runner.ts'
-import type { PublishFailure, Sink } from '../transport/transport.ts'
-import type { OccasionalLog } from './occasional-log.ts'
+import type { PublishFailure, PublishOutcome, Sink, SourceMessage } from '../transport/transport.ts'
+import type { OccasionalLog } from '../core/occasional-log.ts'
 import type { DropReason } from './pipeline-stats.ts'
 import type { Task } from './task.ts'
 
@@ -10,23 +10,41 @@ export interface OutletParts {
   readonly sink: Sink
   /** The topic of a result; `undefined` when the template gives one that MQTT forbids. */
   readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
-  /** Sent with every result. */
-  readonly resultProperties: Readonly<Record<string, string>>
+  /** What is sent with a result. */
+  readonly resultProperties: ResultProperties
   readonly occasionally: OccasionalLog
   readonly published: (task: Task, bytes: number) => void
+  /** Its result is on the disk. */
+  readonly spooled: (task: Task) => void
   readonly dropped: (task: Task, reason: DropReason) => void
+  /** The sink was closed first: nothing is known of its result. */
+  readonly interrupted: (task: Task) => void
+}
+
+/** The user properties of results. */
+export interface ResultProperties {
+  /** Those that all of them have. */
+  readonly shared: Readonly<Record<string, string>>
+  /** Makes those of one. */
+  own(message: SourceMessage, device: string | undefined): Readonly<Record<string, string>>
 }
 
 /**
  * The way out of a pipeline: publishes what a model answered, and gives a reason for what it did
  * not. An error text is never published as if it were a result, as pyboot does. Each task ends in
- * `published` or `dropped`, exactly once.
+ * `published`, `spooled`, `dropped` or `interrupted`, exactly once.
  */
 export class Outlet {
   readonly #parts: OutletParts
+  #pendingBytes = 0
 
   constructor(parts: OutletParts) {
     this.#parts = parts
+  }
+
+  /** Bytes of the results that the sink has not settled. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
   }
 
   /** The model answered. */
@@ -57,22 +75,37 @@ export class Outlet {
   }
 
   #publish(task: Task, payload: Uint8Array): void {
-    const topic = this.#parts.resultTopic(task.origin.message.topic, task.device)
+    const { message } = task.origin
+    const topic = this.#parts.resultTopic(message.topic, task.device)
     if (topic === undefined) {
       this.#tell('warn', 'result.topic-invalid', 'topic', task, () => ({}))
       this.#parts.dropped(task, 'topic')
       return
     }
-    const userProperties = this.#parts.resultProperties
-    this.#parts.sink.publish({ topic, payload, userProperties }, (failure) => {
-      if (failure === undefined) this.#parts.published(task, payload.byteLength)
-      else this.#unpublished(task, failure)
+    const { resultProperties, sink } = this.#parts
+    const userProperties = resultProperties.own(message, task.device)
+    const sharedProperties = resultProperties.shared
+    const bytes = payload.byteLength
+    this.#pendingBytes += bytes
+    sink.publish({ topic, payload, userProperties, sharedProperties }, (outcome) => {
+      this.#pendingBytes -= bytes
+      this.#settled(task, bytes, outcome)
     })
   }
 
-  #unpublished(task: Task, failure: PublishFailure): void {
-    this.#tell('warn', 'result.unpublished', failure, task, () => ({ failure }))
-    this.#parts.dropped(task, failure === 'closed' ? 'stopped' : 'publish')
+  #settled(task: Task, bytes: number, outcome: PublishOutcome): void {
+    if (outcome === 'published') {
+      this.#parts.published(task, bytes)
+      return
+    }
+    if (outcome === 'spooled') {
+      this.#parts.spooled(task)
+      return
+    }
+    const fields = { failure: outcome, bytes }
+    this.#tell('warn', 'result.unpublished', outcome, task, () => fields)
+    if (outcome === 'closed') this.#parts.interrupted(task)
+    else this.#parts.dropped(task, reasonOf(outcome))
   }
 
   #tell(
@@ -89,4 +122,8 @@ export class Outlet {
       ...fields(),
     }))
   }
+}
+
+function reasonOf(failure: Exclude<PublishFailure, 'closed'>): DropReason {
+  return failure === 'timeout' || failure === 'queue-full' ? 'publish' : failure
 }

@@ -4,6 +4,8 @@ export const dropReasons = [
   'decode',
   /** A message that the broker had kept, when the rule does not want those. */
   'retained',
+  /** It came for a subscription that the configuration no longer has. */
+  'unsubscribed',
   /** No device entry of the func fits. */
   'device',
   /** `when` is false, or asks for a key that the message lacks. */
@@ -22,10 +24,22 @@ export const dropReasons = [
   'topic',
   /** The output broker did not take it in time, or its queue was full. */
   'publish',
+  /** The result is larger than MQTT allows or the output broker takes. */
+  'too-large',
+  /** The output broker refused the result with a reason code: it may not be published there. */
+  'refused',
   /** The model cannot be started, time after time: the pipeline is BROKEN. */
   'broken',
   /** The pipeline was stopped before its turn came. */
   'stopped',
+  /** Left with the input broker, unacknowledged, when the pipeline stopped or its host died: it sends it again. */
+  'unacknowledged',
+  /** The spool was full, and its oldest results made room. */
+  'spool-full',
+  /** It waited on the disk for longer than `spool.maxAge`. */
+  'spool-expired',
+  /** Its record in the spool was damaged. */
+  'spool-damaged',
 ] as const
 
 /** See {@link dropReasons}. */
@@ -39,7 +53,7 @@ export const latencyBoundsMs: readonly number[] = [
 
 /**
  * The counts of one pipeline. They add up:
- * `received + fannedOut = published + sum(dropped) + inMotion`.
+ * `received + fannedOut + recovered = published + sum(dropped) + inMotion + spooled`.
  */
 export interface PipelineStats {
   /** Messages from the source. */
@@ -47,6 +61,15 @@ export interface PipelineStats {
   readonly receivedBytes: number
   /** Events beyond one per message: a message that fits three devices is three events. */
   readonly fannedOut: number
+  /**
+   * Results that the spool held when the pipeline began, less those that earlier hosts of it left
+   * there.
+   */
+  readonly recovered: number
+  /** Messages that the broker marked as possibly sent before (DUP). */
+  readonly redelivered: number
+  /** Times that the broker had lost the session that it was to keep. */
+  readonly sessionsLost: number
   readonly published: number
   readonly publishedBytes: number
   readonly dropped: Readonly<Record<DropReason, number>>
@@ -56,8 +79,12 @@ export interface PipelineStats {
   readonly inRunners: number
   /** Results waiting for the output broker: pyboot's `post_queue`. */
   readonly postQueue: number
-  /** Events that are in the pipeline in any place. */
+  /** Events that are in the pipeline in any place but the spool. */
   readonly inMotion: number
+  /** Results on the disk. */
+  readonly spooled: number
+  /** Messages received and not yet acknowledged (QoS 1). */
+  readonly unacknowledged: number
   /** Events given to a runner again after it died. */
   readonly retried: number
   readonly runnerRestarts: number

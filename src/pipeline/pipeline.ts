@@ -6,12 +6,12 @@ import type { ConnectionState, Sink, Source, SourceMessage } from '../transport/
 import { AckWindow } from './ack-window.ts'
 import { Admission } from './admission.ts'
 import { Dispatcher } from './dispatcher.ts'
-import { Intake } from './intake.ts'
+import { Intake, payloadBytes } from './intake.ts'
 import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
 import type { Matcher } from './match.ts'
-import { OccasionalLog } from './occasional-log.ts'
-import { Outlet } from './outlet.ts'
+import { OccasionalLog } from '../core/occasional-log.ts'
+import { Outlet, type ResultProperties } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
 import type { DropReason, PipelineStats } from './pipeline-stats.ts'
 import type { RunnerPool } from './runner-pool.ts'
@@ -26,8 +26,8 @@ export interface PipelineParts {
   readonly createPool: (callbacks: { changed: () => void; room: () => void }) => RunnerPool
   /** The topic of a result; `undefined` when the template gives one that MQTT forbids. */
   readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
-  /** Sent with every result. */
-  readonly resultProperties: Readonly<Record<string, string>>
+  /** What is sent with a result. */
+  readonly resultProperties: ResultProperties
   readonly clock: Clock
   readonly log: Logger
   readonly defer: (run: () => void) => void
@@ -39,6 +39,11 @@ export interface PipelineParts {
 export interface PipelineLimits {
   readonly orderBy: OrderBy
   readonly queue: { readonly size: number; readonly whenFull: WhenFull }
+  /**
+   * Runners wait while as many results as the queue holds, or as many bytes, are unsettled. Needed
+   * for a sink that gives up none by itself; always so with `block`.
+   */
+  readonly holdsBack: boolean
   readonly batch: { readonly size: number; readonly delayMs: number }
   readonly timeoutMs: number
   readonly attempts: number
@@ -49,9 +54,15 @@ export interface PipelineLimits {
 /**
  * One rule × func in motion: source → decode → match → lanes → runners → sink.
  *
- * Every message that comes in is accounted for: each of its events is published or counted under
- * a reason, and only then is the message settled towards the broker. Bounded everywhere; nothing
- * here blocks the event loop, and nothing throws out of a callback.
+ * Every message that comes in is accounted for: each of its events is published, spooled or counted
+ * under a reason, and only then is the message acknowledged. What only ends because the pipeline
+ * stops is not acknowledged, nor is anything that came after it: the broker sends it again.
+ *
+ * Bounded everywhere: what waits for runners by the queue, what they hold by their batches, results
+ * by the sink or by holding the runners back, and messages without an acknowledgement by the
+ * source. Messages of a lost connection stay in these same places while the broker sends them
+ * again, so they count there too. Nothing here blocks the event loop, and nothing throws out of a
+ * callback.
  */
 export class Pipeline {
   readonly #parts: PipelineParts
@@ -101,7 +112,9 @@ export class Pipeline {
       resultProperties: parts.resultProperties,
       occasionally: this.#occasionally,
       published: (task, bytes) => this.#published(task, bytes),
+      spooled: (task) => this.#spooled(task),
       dropped: (task, reason) => this.#drop(task, reason),
+      interrupted: (task) => this.#interrupt(task),
     })
     this.#pool = parts.createPool({
       changed: () => this.#poolChanged(),
@@ -116,7 +129,7 @@ export class Pipeline {
       timeoutMs: limitsOfThis.timeoutMs,
       attempts: limitsOfThis.attempts,
       defer: parts.defer,
-      mayRun: () => !this.#blocks || parts.sink.pending < limitsOfThis.queue.size,
+      mayRun: () => !this.#holdsBack || this.#hasRoomForResults,
       outcome: (task, outcome) => this.#outlet.outcome(task, outcome),
       givenUp: (task, error) => this.#outlet.givenUp(task, error),
       retried: (events) => this.#ledger.retried(events),
@@ -133,7 +146,12 @@ export class Pipeline {
         if (state.status === 'connected') this.#sinkConnections += 1
         this.#changed()
       },
+      recovered: (results) => this.#ledger.recovered(results),
+      forwarded: (bytes) => this.#ledger.forwarded(bytes),
+      discarded: (reason, results) => this.#ledger.discarded(reason, results),
     })
+    // Stopped in the meantime: what is closed must not be opened again.
+    if (this.#draining) return
     await this.#parts.source.start({
       message: (message) => this.#message(message),
       state: (state) => {
@@ -141,12 +159,14 @@ export class Pipeline {
         if (state.status === 'connected') this.#sourceConnections += 1
         this.#changed()
       },
+      sessionLost: () => this.#ledger.sessionLost(),
     })
   }
 
   /**
-   * Stops reading, lets what is in motion come out within `drainMs`, counts the rest as
-   * `stopped`, and closes everything. Never rejects.
+   * Stops reading, lets what is in motion come out within `drainMs`, leaves the rest to the broker
+   * (`unacknowledged`; without QoS 1 it is `stopped`), and closes everything, the source last:
+   * what the sink settles while it closes is still acknowledged. Never rejects.
    */
   async stop(drainMs: number): Promise<void> {
     this.#draining = true
@@ -165,7 +185,7 @@ export class Pipeline {
     this.#dispatcher.close()
     const left = (): number => Math.max(end - clock.monotonic(), 0)
     await this.#pool.stop(left())
-    for (const task of this.#lanes.clear()) this.#drop(task, 'stopped')
+    for (const task of this.#lanes.clear()) this.#interrupt(task)
     await this.#parts.sink.close(left())
     await this.#parts.source.close()
   }
@@ -184,6 +204,7 @@ export class Pipeline {
       preQueue: this.#lanes.size,
       inRunners: this.#dispatcher.inRunners,
       postQueue: this.#parts.sink.pending,
+      unacknowledged: this.#window.size,
       runnerRestarts: this.#pool.restarts,
       reconnects: Math.max(this.#sourceConnections - 1, 0) + Math.max(this.#sinkConnections - 1, 0),
     })
@@ -193,19 +214,31 @@ export class Pipeline {
     return this.#limits.queue.whenFull === 'block'
   }
 
+  get #holdsBack(): boolean {
+    return this.#blocks || this.#limits.holdsBack
+  }
+
+  get #hasRoomForResults(): boolean {
+    const { sink } = this.#parts
+    return (
+      sink.pending < this.#limits.queue.size && this.#outlet.pendingBytes < limits.queueBytesMax
+    )
+  }
+
   #message(message: SourceMessage): void {
-    this.#ledger.received(message.payload.byteLength)
+    this.#ledger.received(payloadBytes(message), message.duplicate)
     const origin: MessageInMotion = {
       message,
       receivedAtMs: this.#parts.clock.monotonic(),
       entry: message.ack === undefined ? undefined : this.#window.open(message.ack),
+      sessionsLost: this.#ledger.sessionsLost,
       eventsLeft: 1,
     }
     this.#intake.take(origin)
   }
 
   #accepted(task: Task): void {
-    if (this.#isBroken) {
+    if (this.#isBroken && !this.#mayWait(task)) {
       this.#drop(task, 'broken')
       return
     }
@@ -216,27 +249,50 @@ export class Pipeline {
   #published(task: Task, bytes: number): void {
     this.#ledger.published(bytes, this.#parts.clock.monotonic() - task.origin.receivedAtMs)
     this.#settle(task.origin)
-    if (this.#blocks) this.#dispatcher.poke()
+    this.#left()
+  }
+
+  #spooled(task: Task): void {
+    this.#ledger.spooled()
+    this.#settle(task.origin)
+    this.#left()
   }
 
   #drop(task: Task, reason: DropReason): void {
     this.#dropEvent(task.origin, reason)
-    if (this.#blocks) this.#dispatcher.poke()
+    this.#left()
   }
 
   #dropEvent(origin: MessageInMotion, reason: DropReason): void {
     this.#ledger.dropped(reason)
     this.#settle(origin)
+    this.#noticeEmpty()
+  }
+
+  /** It ends with the pipeline, not by itself: never settled where the broker can send it again. */
+  #interrupt(task: Task): void {
+    const { entry, sessionsLost } = task.origin
+    const comesAgain = entry !== undefined && sessionsLost === this.#ledger.sessionsLost
+    this.#ledger.dropped(comesAgain ? 'unacknowledged' : 'stopped')
+    this.#left()
   }
 
   #settle(origin: MessageInMotion): void {
     origin.eventsLeft -= 1
     if (origin.eventsLeft === 0 && origin.entry !== undefined) this.#window.settle(origin.entry)
+  }
+
+  /** An event is out: there may be room for another. */
+  #left(): void {
+    if (this.#holdsBack) this.#dispatcher.poke()
     this.#noticeEmpty()
   }
 
   #noticeEmpty(): void {
-    if (this.#whenEmpty === undefined || this.#ledger.inMotion > 0) return
+    if (this.#whenEmpty === undefined) return
+    // Without runners, what waits for them comes out no more.
+    const stuck = this.#isBroken ? this.#lanes.size : 0
+    if (this.#ledger.inMotion > stuck) return
     const notify = this.#whenEmpty
     this.#whenEmpty = undefined
     notify()
@@ -244,11 +300,24 @@ export class Pipeline {
 
   #poolChanged(): void {
     this.#isBroken = this.#pool.state.status === 'broken'
-    if (this.#isBroken) {
-      for (const task of this.#lanes.clear()) this.#drop(task, 'broken')
-      this.#admission.noticeRoom()
-    }
+    if (this.#isBroken) this.#giveUpWaiting()
     this.#changed()
+  }
+
+  /** No runner will ever come. */
+  #giveUpWaiting(): void {
+    for (const task of this.#lanes.clear()) {
+      // In whatever order: nobody takes them from here.
+      if (this.#mayWait(task)) this.#lanes.push(task)
+      else this.#drop(task, 'broken')
+    }
+    this.#admission.noticeRoom()
+    this.#noticeEmpty()
+  }
+
+  /** Whether it waits for as long as it takes: the broker keeps it, and all behind it, meanwhile. */
+  #mayWait(task: Task): boolean {
+    return this.#blocks && task.origin.entry !== undefined
   }
 
   #changed(): void {

@@ -2,13 +2,16 @@ import type { SourceMessage } from '../transport/transport.ts'
 import type { WindowEntry } from './ack-window.ts'
 import type { LaneItem } from './lanes.ts'
 
-/** A message and how many of its events are still on their way. */
+/** A message, and how many of its events are not settled. */
 export interface MessageInMotion {
   readonly message: SourceMessage
   /** Monotonic milliseconds, for latency. */
   readonly receivedAtMs: number
   /** Present when the broker waits for an acknowledgement. */
   readonly entry: WindowEntry | undefined
+  /** Sessions lost before it came. After one more, the broker no longer knows of it. */
+  readonly sessionsLost: number
+  /** Events on their way, and those left to the broker: while there is one, it is not acknowledged. */
   eventsLeft: number
 }
 

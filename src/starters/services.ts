@@ -1,11 +1,15 @@
 /** Keys of the services that edgeboot's own starters share. */
 import { serviceKey } from '../boot/starter-context.ts'
 import type { Settings } from '../config/settings.ts'
+import type { StateLock } from '../config/state-lock.ts'
 import type { SystemView } from '../host/system-view.ts'
 import type { ModelStore } from '../models/model-store.ts'
 
 /** The configuration after everything has been decided. */
 export const settingsKey = serviceKey<Settings>('settings', 'conf')
+
+/** Proof that the state folder is ours alone; there when it is. */
+export const stateLockKey = serviceKey<StateLock>('state-lock', 'conf')
 
 /** The running system, for those who show it. */
 export const systemViewKey = serviceKey<SystemView>('system-view', 'processor')

@@ -6,6 +6,7 @@ import { Aedes } from 'aedes'
 import { EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { type Logger, silentLogger } from '../core/log.ts'
+import { topicFault } from '../core/mqtt-topic.ts'
 import { acceptWebSocketStreams } from './websocket-stream.ts'
 
 /** Connections on each listener; more are closed. */
@@ -188,6 +189,10 @@ function restrict(aedes: Aedes, log: Logger): void {
 
 function publishProblem(topic: string, payloadBytes: number): string | undefined {
   if (topic.startsWith('$SYS/')) return 'topics under $SYS belong to the broker'
+  // Aedes passes some on, such as that of a will. Subscribers that keep to the standard disconnect
+  // at each, and with QoS 1 would get it again for ever.
+  const fault = topicFault(topic)
+  if (fault !== undefined) return `the topic ${fault}`
   if (payloadBytes <= limits.payloadBytesMax) return undefined
   return `a payload of ${payloadBytes} bytes is above the limit of ${limits.payloadBytesMax}`
 }

@@ -1,4 +1,5 @@
 import { topicFault } from '../core/mqtt-topic.ts'
+import { TopicMemo } from '../core/topic-memo.ts'
 import { parseTopicTemplate, type TopicPlaceholder } from '../core/topic-template.ts'
 
 /** What stays the same for all results of a pipeline. */
@@ -28,15 +29,22 @@ export function compileTopicTemplate(template: string, values: TopicTemplateValu
     const topic = topicFault(fixed) === undefined ? fixed : undefined
     return () => topic
   }
-  return (sourceTopic, device) => {
-    let topic = ''
-    for (const part of parts) {
-      const text = typeof part === 'string' ? part : part(sourceTopic, device)
-      if (text === undefined) return undefined
-      topic += text
-    }
-    return topicFault(topic) === undefined ? topic : undefined
+  const rendered = new TopicMemo((sourceTopic, device) => render(parts, sourceTopic, device))
+  return (sourceTopic, device) => rendered.of(sourceTopic, device)
+}
+
+function render(
+  parts: readonly (string | RenderTopic)[],
+  sourceTopic: string,
+  device: string | undefined,
+): string | undefined {
+  let topic = ''
+  for (const part of parts) {
+    const text = typeof part === 'string' ? part : part(sourceTopic, device)
+    if (text === undefined) return undefined
+    topic += text
   }
+  return topicFault(topic) === undefined ? topic : undefined
 }
 
 function partFor(placeholder: TopicPlaceholder, values: TopicTemplateValues): string | RenderTopic {

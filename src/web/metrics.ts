@@ -90,6 +90,16 @@ const families: readonly Family[] = [
     'Events given to a runner again after it died.',
     (s) => s.retried,
   ),
+  counter(
+    'messages_redelivered_total',
+    'Messages that the broker marked as possibly sent before.',
+    (s) => s.redelivered,
+  ),
+  counter(
+    'sessions_lost_total',
+    'Times that the broker had lost the session that it was to keep.',
+    (s) => s.sessionsLost,
+  ),
   {
     name: `${prefix}events_dropped_total`,
     help: 'Messages and events that produced no result, by reason.',
@@ -104,6 +114,18 @@ const families: readonly Family[] = [
   gauge('pre_queue', 'Events waiting for a runner.', (s) => s.preQueue),
   gauge('post_queue', 'Results waiting for the output broker.', (s) => s.postQueue),
   gauge('in_runners', 'Events in a runner.', (s) => s.inRunners),
+  gauge('in_motion', 'Events in the pipeline in any place but the spool.', (s) => s.inMotion),
+  gauge(
+    'unacknowledged',
+    'Messages received and not yet acknowledged (QoS 1).',
+    (s) => s.unacknowledged,
+  ),
+  gauge('spooled', 'Results on the disk.', (s) => s.spooled),
+  gauge(
+    'spool_recovered',
+    'Results that the spool held when the pipeline began, less those that earlier hosts of it left there.',
+    (s) => s.recovered,
+  ),
   {
     name: `${prefix}pipeline_state`,
     help: '1 for the state that the pipeline is in, 0 for the others.',

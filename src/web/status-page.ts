@@ -74,19 +74,36 @@ function row(status: PipelineStatus, stats: PipelineStats, now: number): string 
     `<td class="name">${escapeHtml(status.name)}<small>${escapeHtml(`${status.rule} · ${model}`)}</small></td>`,
     `<td><span class="${mood(status.state)}">${status.state}</span><small>for ${span(now - status.since)}</small></td>`,
     `<td class="reason">${escapeHtml(status.reason)}</td>`,
-    `<td class="number">${count(stats.received)}</td>`,
+    `<td class="number">${count(stats.received)}${received(stats)}</td>`,
     `<td class="number">${count(stats.published)}</td>`,
     `<td class="number">${dropped(stats)}</td>`,
-    `<td class="number">${count(stats.preQueue)} / ${count(stats.inRunners)} / ${count(stats.postQueue)}</td>`,
+    `<td class="number">${count(stats.preQueue)} / ${count(stats.inRunners)} / ${count(stats.postQueue)}${waiting(stats)}</td>`,
     `<td class="number">${milliseconds(quantileMs(counts, 0.5))} / ${milliseconds(quantileMs(counts, 0.99))}</td>`,
   ]
   return `<tr>${cells.join('')}</tr>`
 }
 
+function received(stats: PipelineStats): string {
+  return (
+    small('again', stats.redelivered) +
+    small('unacknowledged', stats.unacknowledged) +
+    small('sessions lost', stats.sessionsLost)
+  )
+}
+
+function waiting(stats: PipelineStats): string {
+  return small('on disk', stats.spooled)
+}
+
+/** Nothing for 0: most pipelines never have one. */
+function small(text: string, value: number): string {
+  return value === 0 ? '' : `<small>${text} ${count(value)}</small>`
+}
+
 function dropped(stats: PipelineStats): string {
   const reasons = dropReasons.filter((reason) => (stats.dropped[reason] ?? 0) > 0)
   const total = reasons.reduce((sum, reason) => sum + stats.dropped[reason], 0)
-  const lines = reasons.map((reason) => `<small>${reason} ${count(stats.dropped[reason])}</small>`)
+  const lines = reasons.map((reason) => small(reason, stats.dropped[reason]))
   return count(total) + lines.join('')
 }
 

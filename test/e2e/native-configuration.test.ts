@@ -94,6 +94,7 @@ web: { port: 0 }
       'edgeboot-rule',
       'edgeboot-model',
       'edgeboot-version',
+      'edgeboot-id',
     ])
     const [js, py] = await edgeboot.pipelines()
     assert.deepEqual([js?.stats.dropped.when, js?.stats.dropped.device], [2, 1])

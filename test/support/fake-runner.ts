@@ -1,4 +1,4 @@
-import type { EdgebootError } from '../../src/core/errors.ts'
+import { EdgebootError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import { RunnerPool, type RunnerPoolOptions } from '../../src/pipeline/runner-pool.ts'
 import type {
@@ -42,8 +42,11 @@ export class FakeRunner implements Runner {
     this.die(error)
   }
 
+  /** Ends at once, and loses what it was working on. */
   stop(): Promise<void> {
     this.gone = true
+    const error = new EdgebootError('RUNNER_EXITED', 'the runner was stopped')
+    for (const { listener } of this.batches.splice(0)) listener.lost(error)
     return Promise.resolve()
   }
 

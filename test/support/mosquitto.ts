@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -10,6 +10,11 @@ import { until } from './wait.ts'
 /** For `{ skip: needsMosquitto }`. Debian installs it in /usr/sbin, which is not on every PATH. */
 const mosquittoCommand = '/usr/sbin/mosquitto'
 export const needsMosquitto = needs(mosquittoCommand, 'apt-get install mosquitto')
+
+/** Longest that one save may take: a file of this age holds everything from before it was begun. */
+export const savingMs = 250
+
+const referenceFile = join(import.meta.dirname, '..', '..', 'deploy', 'mosquitto', 'mosquitto.conf')
 
 /** A TCP port of the loopback interface that was free a moment ago. */
 export async function freePort(): Promise<number> {
@@ -43,6 +48,40 @@ export class Mosquitto {
     await writeFile(join(broker.#folder, 'mosquitto.conf'), lines.join('\n') + '\n')
     await broker.resume()
     return broker
+  }
+
+  /**
+   * Starts it with the lines of `deploy/mosquitto/mosquitto.conf`, so that what is tested is what is
+   * recommended; the port and the folder alone are its own.
+   */
+  static async startAsReference(): Promise<Mosquitto> {
+    const broker = new Mosquitto(await freePort(), await mkdtemp(join(tmpdir(), 'mosquitto-')))
+    const own = new Map([
+      ['listener', `listener ${broker.port} 127.0.0.1`],
+      ['persistence_location', `persistence_location ${broker.#folder}/`],
+    ])
+    const lines = (await readFile(referenceFile, 'utf8')).split('\n').map((line) => {
+      return own.get(line.split(' ', 1)[0] ?? '') ?? line
+    })
+    await writeFile(join(broker.#folder, 'mosquitto.conf'), [...lines, 'user root', ''].join('\n'))
+    await broker.resume()
+    return broker
+  }
+
+  get pid(): number {
+    return this.#child?.pid ?? 0
+  }
+
+  /** When it last saved what it holds, in milliseconds since 1970; 0 before the first time. */
+  async savedAt(): Promise<number> {
+    const file = join(this.#folder, 'mosquitto.db')
+    return (await stat(file).catch(() => undefined))?.mtimeMs ?? 0
+  }
+
+  /** Waits until what it holds now is on the disk. */
+  async saved(): Promise<void> {
+    const begun = Date.now() + savingMs
+    await until('mosquitto to save', async () => (await this.savedAt()) > begun)
   }
 
   /** Folder of its configuration, for password and certificate files. */

@@ -7,8 +7,18 @@ export function pipelineSettings(more: Partial<PipelineSettings> = {}): Pipeline
   return {
     name: 'sub_process_b1_echo_0',
     rule: 'echo',
-    source: { broker, clientId: 'in', topic: 'in/#', retained: true },
-    sink: { broker, clientId: 'out', topic: 'out', timeoutMs: 10_000 },
+    source: {
+      broker,
+      clientId: 'in',
+      qos: 0,
+      sessionExpirySeconds: 0,
+      window: 1000,
+      // Not a folder on any machine: a test with QoS 1 has to say where.
+      recordsFolder: '/dev/null/sessions',
+      topic: 'in/#',
+      retained: true,
+    },
+    sink: { broker, clientId: 'out', qos: 0, topic: 'out', timeoutMs: 10_000 },
     model: { name: 'echo' },
     devices: [],
     orderBy: 'device',

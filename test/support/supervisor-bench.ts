@@ -3,6 +3,7 @@ import { silentLogger } from '../../src/core/log.ts'
 import type { FromHost, ToHost } from '../../src/host/host-messages.ts'
 import type { HostProcessListener } from '../../src/host/host-process.ts'
 import { PipelineSupervisor } from '../../src/host/pipeline-supervisor.ts'
+import type { PipelineSettings } from '../../src/config/settings.ts'
 import type { ModelPackage } from '../../src/models/model-package.ts'
 import { FakeClock } from './fake-clock.ts'
 import { pipelineSettings } from './pipeline-settings.ts'
@@ -55,24 +56,28 @@ export class SupervisorBench {
   readonly clock = new FakeClock()
   readonly hosts: FakeHost[] = []
   resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
-  readonly supervisor = new PipelineSupervisor({
-    pipeline: pipelineSettings({ name: 'sub_process_b1_echo_0' }),
-    resolveModel: (onState) => {
-      onState('FETCHING', 'fetching echo.zip')
-      return this.resolve()
-    },
-    startHost: (_name, _environment, listener) => {
-      const host = new FakeHost(1000 + this.hosts.length, listener)
-      this.hosts.push(host)
-      return host
-    },
-    hostEnvironment: {},
-    runnerEnvironment: { PATH: '/bin' },
-    logLevel: 'info',
-    clock: this.clock,
-    random: () => 0,
-    log: silentLogger,
-  })
+  readonly supervisor: PipelineSupervisor
+
+  constructor(pipeline: PipelineSettings = pipelineSettings()) {
+    this.supervisor = new PipelineSupervisor({
+      pipeline,
+      resolveModel: (onState) => {
+        onState('FETCHING', 'fetching echo.zip')
+        return this.resolve()
+      },
+      startHost: (_name, _environment, listener) => {
+        const host = new FakeHost(1000 + this.hosts.length, listener)
+        this.hosts.push(host)
+        return host
+      },
+      hostEnvironment: {},
+      runnerEnvironment: { PATH: '/bin' },
+      logLevel: 'info',
+      clock: this.clock,
+      random: () => 0,
+      log: silentLogger,
+    })
+  }
 
   get host(): FakeHost {
     const host = this.hosts.at(-1)

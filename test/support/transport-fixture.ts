@@ -1,12 +1,12 @@
-import type { BrokerSettings, WhenFull } from '../../src/config/settings.ts'
+import type { BrokerSettings, SourceSettings, WhenFull } from '../../src/config/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { createMqttSink, createMqttSource } from '../../src/transport/mqtt/create-mqtt-transport.ts'
 import type {
   ConnectionState,
-  PublishFailure,
-  Sink,
+  PublishOutcome,
   Source,
   SourceMessage,
+  WithdrawableSink,
 } from '../../src/transport/transport.ts'
 import { RecordedLog } from './recorded-log.ts'
 import { until } from './wait.ts'
@@ -22,7 +22,8 @@ export function uniqueId(prefix: string): string {
 export class Recorder {
   readonly messages: SourceMessage[] = []
   readonly states: ConnectionState[] = []
-  readonly outcomes: (PublishFailure | 'published')[] = []
+  readonly outcomes: PublishOutcome[] = []
+  sessionsLost = 0
   readonly #log = new RecordedLog()
   readonly log = this.#log.logger
   readonly lines = this.#log.lines
@@ -35,10 +36,14 @@ export class Recorder {
       else this.onMessage(message)
     },
     state: (state: ConnectionState): void => void this.states.push(state),
+    sessionLost: (): void => void this.sessionsLost++,
+    recovered: (): void => {},
+    forwarded: (): void => {},
+    discarded: (): void => {},
   }
 
-  readonly settled = (failure?: PublishFailure): void => {
-    this.outcomes.push(failure ?? 'published')
+  readonly settled = (outcome: PublishOutcome): void => {
+    this.outcomes.push(outcome)
   }
 
   get statuses(): readonly string[] {
@@ -57,23 +62,38 @@ export class Recorder {
   }
 }
 
+/** Settings of a source with defaults that suit a test: of QoS 0, and without a folder for records. */
+export function sourceSettings(
+  broker: BrokerSettings,
+  overrides: Partial<SourceSettings> = {},
+): SourceSettings {
+  return {
+    broker,
+    clientId: uniqueId('source'),
+    qos: 0,
+    sessionExpirySeconds: overrides.qos === 1 ? 3600 : 0,
+    window: 100,
+    recordsFolder: '/nonexistent',
+    topic: '#',
+    retained: true,
+    ...overrides,
+  }
+}
+
 /** Opens an MQTT source and records it. The caller closes it. */
 export async function openSource(
   broker: BrokerSettings,
-  options: {
-    readonly topic?: string
-    readonly clientId?: string
-    readonly retained?: boolean
+  options: Partial<SourceSettings> & {
     /** Does not wait for the connection. */
     readonly unconnected?: boolean
   } = {},
 ): Promise<{ source: Source; record: Recorder }> {
   const record = new Recorder()
-  const { topic = '#', clientId = uniqueId('source'), retained = true } = options
-  const settings = { broker, topic, clientId, retained }
+  const { unconnected = false, ...overrides } = options
+  const settings = sourceSettings(broker, overrides)
   const source = createMqttSource(settings, { clock: systemClock, log: record.log })
   await source.start(record.listener)
-  if (options.unconnected !== true) await record.reached('connected')
+  if (!unconnected) await record.reached('connected')
   return { source, record }
 }
 
@@ -82,18 +102,19 @@ export async function openSink(
   broker: BrokerSettings,
   options: {
     readonly clientId?: string
+    readonly qos?: 0 | 1
     readonly timeoutMs?: number
     readonly itemsMax?: number
     readonly bytesMax?: number
     readonly whenFull?: WhenFull
     readonly unconnected?: boolean
   } = {},
-): Promise<{ sink: Sink; record: Recorder }> {
+): Promise<{ sink: WithdrawableSink; record: Recorder }> {
   const record = new Recorder()
   const { clientId = uniqueId('sink'), timeoutMs = 10_000, unconnected = false } = options
-  const { itemsMax = 10_000, bytesMax = 64 * 1024 * 1024, whenFull = 'block' } = options
+  const { qos = 0, itemsMax = 10_000, bytesMax = 64 * 1024 * 1024, whenFull = 'block' } = options
   const sink = createMqttSink(
-    { broker, clientId, timeoutMs, topic: 'unused' },
+    { broker, clientId, qos, timeoutMs, topic: 'unused' },
     { clock: systemClock, log: record.log, itemsMax, bytesMax, whenFull },
   )
   await sink.start(record.listener)

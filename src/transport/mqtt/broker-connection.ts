@@ -27,8 +27,8 @@ const disconnectMs = 1_000
 
 /**
  * Keeps one MQTT session to one broker: tries, falls back to 3.1.1 where MQTT 5 is not spoken,
- * waits with jittered backoff, and steps aside when another client has taken the client id.
- * A fresh session, and so a fresh MQTT.js client, serves every attempt.
+ * waits with jittered backoff, and steps aside when another client has taken the client id. Every
+ * attempt is a session with an epoch of its own.
  */
 export class BrokerConnection {
   readonly #parts: BrokerConnectionParts
@@ -39,6 +39,8 @@ export class BrokerConnection {
   readonly #protocol: ProtocolChoice
   /** Tells the attempt under way from those given up. */
   #attempt = 0
+  /** Grows with every session, so that tokens of an older one are known. */
+  #epoch = 0
   #session: Session | undefined
   #openedAt: number | undefined
   #failures = 0
@@ -101,16 +103,21 @@ export class BrokerConnection {
   }
 
   #open(attempt: number, tls: Awaited<ReturnType<typeof readTlsMaterial>>): void {
-    const { broker, clientId, clock, openSession } = this.#parts
+    const { broker, clientId, clock, openSession, keptForSeconds, receiveMaximum } = this.#parts
+    this.#epoch += 1
     const options = {
       broker,
       address: this.#address,
       tls,
       clientId,
       protocol: this.#protocol.current,
+      clock,
+      epoch: this.#epoch,
+      keptForSeconds,
+      receiveMaximum,
     }
     try {
-      this.#session = openSession({ ...options, clock }, this.#listener(attempt))
+      this.#session = openSession(options, this.#listener(attempt))
     } catch (thrown) {
       // A certificate or key that cannot be parsed.
       const error = thrown instanceof Error ? thrown : new Error(String(thrown))
@@ -125,8 +132,13 @@ export class BrokerConnection {
       opened: (facts) => {
         if (attempt === this.#attempt) this.#opened(attempt, facts)
       },
-      message: (message) => this.#owner.message(message),
-      room: () => this.#owner.room(),
+      message: (message) => {
+        // One that was given up may still deliver while it disconnects: nobody can settle that.
+        if (attempt === this.#attempt) this.#owner.message(message)
+      },
+      room: () => {
+        if (attempt === this.#attempt) this.#owner.room()
+      },
       ended: (end) => {
         if (attempt === this.#attempt) this.#ended(end)
       },
@@ -140,7 +152,9 @@ export class BrokerConnection {
     this.#openedAt = this.#parts.clock.monotonic()
     this.#takeovers.opened()
     this.#limitTime(attempt, 'SUBSCRIBE')
-    this.#owner.opened(session, facts, (suback) => {
+    const protocol = this.#protocol.current
+    const ownFacts = { ...facts, protocol, epoch: this.#epoch }
+    this.#owner.opened(session, ownFacts, (suback) => {
       if (attempt !== this.#attempt) return
       this.#timer?.cancel()
       if (suback !== undefined && suback.code >= 128) {
@@ -148,7 +162,6 @@ export class BrokerConnection {
         return
       }
       this.#lastError = undefined
-      const protocol = this.#protocol.current
       this.#parts.log.info('broker.connected', { ...this.#fields(), protocol })
       this.#owner.state({ status: 'connected', protocol })
     })
@@ -238,6 +251,11 @@ export class BrokerConnection {
     this.#timer?.cancel()
     this.#timer = clock.after(broker.connectTimeoutMs, () => {
       if (attempt !== this.#attempt) return
+      if (step === 'SUBSCRIBE' && !this.#owner.isReading()) {
+        // The answer may be behind messages that the owner has no room for: that is no silence.
+        this.#limitTime(attempt, step)
+        return
+      }
       const error = timeoutFailure(step, broker.connectTimeoutMs, this.#context())
       if (this.#openedAt === undefined) {
         this.#session?.destroy()

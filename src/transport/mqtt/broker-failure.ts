@@ -2,6 +2,7 @@
 import type { ErrorCode } from '../../core/error-catalogue.ts'
 import { EdgebootError } from '../../core/errors.ts'
 import type { MqttProtocol, SessionEnd } from './mqtt-session.ts'
+import { reasonWords } from './reason-codes.ts'
 
 /** Who failed whom. */
 export interface FailureContext {
@@ -44,7 +45,8 @@ export function sessionFailure(end: SessionEnd, context: FailureContext): Edgebo
       return failure('BROKER_CONNECTION_LOST', `${broker} no longer answers`, context)
     case 'protocol': {
       const code: ErrorCode = wasOpen ? 'BROKER_CONNECTION_LOST' : 'BROKER_UNREACHABLE'
-      const message = `${broker} sent what is not MQTT ${context.protocol}: ${end.error.message}`
+      const fault = wasOpen ? 'broke the rules of' : 'sent what is not'
+      const message = `${broker} ${fault} MQTT ${context.protocol}: ${end.error.message}`
       return failure(code, message, context, { cause: end.error })
     }
   }
@@ -78,7 +80,7 @@ export function takeoverFailure(certain: boolean, context: FailureContext): Edge
   const message = certain
     ? `${broker} gave the session of client id "${clientId}" to another client`
     : `${broker} keeps closing the connection of client id "${clientId}" within seconds, ` +
-      `as brokers do when another client uses the same id`
+      `as brokers do when another client uses the same id, or for something sent that they forbid`
   return failure('BROKER_SESSION_TAKEN', message, context, { clientId })
 }
 
@@ -172,52 +174,3 @@ function tlsReason(code: string, error: Error): string | undefined {
 
 /** CONNACK codes of a broker that is there but cannot serve now. */
 const awayCodes: ReadonlySet<number> = new Set([3, 136, 137, 139])
-
-/** What a reason code says, of CONNACK in both versions and of MQTT 5's DISCONNECT and SUBACK. */
-function reasonWords(code: number, context: FailureContext): string {
-  const words = reasons[code]
-  if (words === undefined) return `reason code ${code}`
-  return words.replace('{clientId}', context.clientId).replace('{protocol}', context.protocol)
-}
-
-const reasons: Readonly<Record<number, string>> = {
-  0: 'it gave no reason',
-  1: 'it does not speak MQTT {protocol}',
-  2: 'it rejects the client id "{clientId}"',
-  3: 'it is not available now',
-  4: 'user name or password is wrong',
-  5: 'not authorised',
-  128: 'it gave no reason',
-  129: 'it could not parse what we sent',
-  130: 'it saw a protocol error',
-  131: 'a rule of its own forbids it',
-  132: 'it does not speak MQTT {protocol}',
-  133: 'it rejects the client id "{clientId}"',
-  134: 'user name or password is wrong',
-  135: 'not authorised',
-  136: 'it is not available now',
-  137: 'it is too busy',
-  138: 'this client is banned',
-  139: 'it is shutting down',
-  140: 'it wants another way of authentication',
-  141: 'it heard nothing from us within the keep-alive time',
-  142: 'another client uses the client id "{clientId}"',
-  143: 'it does not allow this topic filter',
-  144: 'it does not allow this topic',
-  147: 'too many messages in flight',
-  148: 'topic alias invalid',
-  149: 'a packet was too large',
-  150: 'too many messages',
-  151: 'a quota is used up',
-  152: 'its administrator ended it',
-  153: 'it does not accept this payload',
-  154: 'it does not keep messages (retain)',
-  155: 'it does not support this quality of service',
-  156: 'it asks to use another server',
-  157: 'it has moved to another server',
-  158: 'it does not support shared subscriptions',
-  159: 'too many connections in a short time',
-  160: 'the longest time for a connection is over',
-  161: 'it does not support subscription identifiers',
-  162: 'it does not support wildcards in topic filters',
-}

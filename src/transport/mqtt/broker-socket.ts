@@ -53,6 +53,12 @@ export async function readTlsMaterial(
 }
 
 /**
+ * Node reads ahead into its own buffer while a socket is paused; with this it stops after one
+ * piece, and what waits stays in the kernel: that is the back-pressure, and what makes a pause pay.
+ */
+const unbuffered = { highWaterMark: 1 }
+
+/**
  * Opens the bytes under MQTT: TCP, TLS, WebSocket or WebSocket over TLS. Returns at once; what is
  * written before it is open waits. Failures come as the stream's `error`, then `close`.
  *
@@ -67,8 +73,14 @@ export function openBrokerSocket(address: BrokerAddress, tls: TlsMaterial): Dupl
   }
   const socket = secure
     ? // An IP address must not be sent as a server name; Node then verifies it as an address.
-      connectTls({ ...(isIP(host) === 0 && { servername: host }), ...tls, host, port })
-    : connectTcp({ host, port })
+      connectTls({
+        ...(isIP(host) === 0 && { servername: host }),
+        ...tls,
+        host,
+        port,
+        ...unbuffered,
+      })
+    : connectTcp({ host, port, ...unbuffered })
   socket.setNoDelay(true)
   return socket
 }

@@ -3,7 +3,7 @@ import type { BrokerSettings } from '../../config/settings.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
 import type { ConnectionState, SourceMessage } from '../transport.ts'
-import type { OpenSession, Session, SessionFacts } from './mqtt-session.ts'
+import type { MqttProtocol, OpenSession, Session, SessionFacts } from './mqtt-session.ts'
 
 /** What everything over MQTT needs from outside. */
 export interface MqttParts {
@@ -18,6 +18,17 @@ export interface MqttParts {
 export interface BrokerConnectionParts extends MqttParts {
   readonly broker: BrokerSettings
   readonly clientId: string
+  /** Seconds for which the broker keeps the session while we are away; 0 asks for a clean one. */
+  readonly keptForSeconds: number
+  /** QoS 1 messages that may come without an acknowledgement. */
+  readonly receiveMaximum: number
+}
+
+/** What is known of a session once it is open. */
+export interface ConnectionFacts extends SessionFacts {
+  readonly protocol: MqttProtocol
+  /** Of the tokens of its messages. */
+  readonly epoch: number
 }
 
 /** The source or the sink above a connection. None of these may throw. */
@@ -26,9 +37,11 @@ export interface BrokerConnectionOwner {
    * The broker accepted us. The connection counts as connected once `ready` was called: at once,
    * or with the code of a SUBACK for that filter.
    */
-  opened(session: Session, facts: SessionFacts, ready: Ready): void
+  opened(session: Session, facts: ConnectionFacts, ready: Ready): void
   message(message: SourceMessage): void
   room(): void
+  /** Whether the answer to a SUBSCRIBE would be read now; it has to wait while reading is paused. */
+  isReading(): boolean
   /** The session of `opened` is gone. */
   lost(): void
   state(state: ConnectionState): void

@@ -3,10 +3,11 @@ import type { SinkSettings, SourceSettings, WhenFull } from '../../config/settin
 import type { Clock } from '../../core/clock.ts'
 import { limits } from '../../core/limits.ts'
 import type { Logger } from '../../core/log.ts'
-import type { Sink, Source } from '../transport.ts'
+import type { Source, WithdrawableSink } from '../transport.ts'
+import { AbandonedSessions, type AbandonedSessionsSettings } from './abandoned-sessions.ts'
 import { MqttSink } from './mqtt-sink.ts'
 import { MqttSource } from './mqtt-source.ts'
-import { openMqttJsSession } from './mqttjs-session.ts'
+import { openSocketSession } from './socket-session.ts'
 
 /** What a transport needs besides its settings. */
 export interface TransportParts {
@@ -27,13 +28,21 @@ export interface SinkParts extends TransportParts {
 /** Makes a source of MQTT messages. Acquires nothing; `start` does. */
 export function createMqttSource(settings: SourceSettings, parts: TransportParts): Source {
   const { clock, log, random = Math.random } = parts
-  return new MqttSource(settings, { clock, log, random, openSession: openMqttJsSession })
+  return new MqttSource(settings, { clock, log, random, openSession: openSocketSession })
 }
 
 /** Makes a sink of MQTT messages. Acquires nothing; `start` does. */
-export function createMqttSink(settings: SinkSettings, parts: SinkParts): Sink {
+export function createMqttSink(settings: SinkSettings, parts: SinkParts): WithdrawableSink {
   const { clock, log, random = Math.random, itemsMax, whenFull } = parts
   const { bytesMax = limits.queueBytesMax } = parts
   const bounds = { itemsMax, bytesMax, whenFull }
-  return new MqttSink(settings, bounds, { clock, log, random, openSession: openMqttJsSession })
+  return new MqttSink(settings, bounds, { clock, log, random, openSession: openSocketSession })
+}
+
+/** Makes the sweep of sessions that nobody uses any more. Acquires nothing; `start` does. */
+export function createAbandonedSessions(
+  options: AbandonedSessionsSettings & TransportParts,
+): AbandonedSessions {
+  const { clock, log, random = Math.random } = options
+  return new AbandonedSessions(options, { clock, log, random, openSession: openSocketSession })
 }

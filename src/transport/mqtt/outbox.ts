@@ -1,13 +1,15 @@
 import type { WhenFull } from '../../config/settings.ts'
 import { Deque } from '../../core/deque.ts'
-import type { PublishFailure, SinkMessage } from '../transport.ts'
+import type { UnsettledResult } from '../transport.ts'
 
 /** A result that waits for the broker, and who wants to know what became of it. */
-export interface OutboxEntry {
-  readonly message: SinkMessage
-  readonly settled: (failure?: PublishFailure) => void
-  /** When it is given up, on the monotonic clock. */
+export interface OutboxEntry extends UnsettledResult {
+  /** Grows with every result of a sink. */
+  readonly sequence: number
+  /** When it is given up, on the monotonic clock; `Infinity` for never. */
   readonly deadlineAt: number
+  /** It was sent on a connection that broke before the PUBACK. */
+  mayHaveArrived: boolean
 }
 
 /** How much may wait, and what happens then. */
@@ -68,12 +70,29 @@ export class Outbox {
     return entry
   }
 
-  /** Takes results back to the front, in their order, even above the bounds: they had room once. */
-  putBack(entries: Iterable<OutboxEntry>): void {
-    for (const entry of [...entries].toReversed()) {
+  /**
+   * Takes results back to their place at the front, even above the bounds: they had room once.
+   *
+   * @param entries - In the order of their sequence.
+   */
+  putBack(entries: readonly OutboxEntry[]): void {
+    const newest = entries.at(-1)
+    if (newest === undefined) return
+    // Older ones may be back already.
+    const front = [...entries]
+    while ((this.oldest?.sequence ?? newest.sequence) < newest.sequence) {
+      const older = this.shift()
+      if (older !== undefined) front.push(older)
+    }
+    for (const entry of front.sort((a, b) => b.sequence - a.sequence)) {
       this.#entries.unshift(entry)
       this.#bytes += entryBytes(entry)
     }
+  }
+
+  /** Takes all out, oldest first. */
+  takeAll(): readonly OutboxEntry[] {
+    return this.expired(Number.POSITIVE_INFINITY)
   }
 
   /** Takes out those whose deadline has come. */

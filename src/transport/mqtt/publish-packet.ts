@@ -1,9 +1,14 @@
 import type { MqttProtocol, OutgoingPublish } from './mqtt-session.ts'
+import {
+  variableByteIntegerBytes,
+  variableByteIntegerMax,
+  writeVariableByteInteger,
+} from './variable-byte-integer.ts'
 
-/** The largest remaining length that MQTT can express in its four bytes. */
-export const remainingBytesMax = 268_435_455
+/** The largest remaining length that MQTT can express (MQTT 5.0, 2.1.4). */
+export const remainingBytesMax = variableByteIntegerMax
 
-/** A PUBLISH with QoS 0, measured once so that it can be written straight into a shared buffer. */
+/** A PUBLISH, measured once so that it can be written straight into a shared buffer. */
 export interface MeasuredPublish {
   readonly message: OutgoingPublish
   readonly topicBytes: number
@@ -18,30 +23,73 @@ export interface MeasuredPublish {
 /** Measures a PUBLISH. Cheap: nothing is copied. */
 export function measurePublish(message: OutgoingPublish, protocol: MqttProtocol): MeasuredPublish {
   const topicBytes = Buffer.byteLength(message.topic)
-  const propertiesBytes = protocol === '5' ? userPropertiesBytes(message.userProperties) : -1
+  const propertiesBytes =
+    protocol === '5'
+      ? encodeShared(message.sharedProperties).length + userPropertiesBytes(message.userProperties)
+      : -1
   const remainingBytes =
     2 +
     topicBytes +
-    (propertiesBytes < 0 ? 0 : varintBytes(propertiesBytes) + propertiesBytes) +
+    (message.qos > 0 ? 2 : 0) +
+    (propertiesBytes < 0 ? 0 : variableByteIntegerBytes(propertiesBytes) + propertiesBytes) +
     message.payload.length
-  const packetBytes = 1 + varintBytes(remainingBytes) + remainingBytes
+  const packetBytes = 1 + variableByteIntegerBytes(remainingBytes) + remainingBytes
   return { message, topicBytes, propertiesBytes, remainingBytes, packetBytes }
 }
 
 /**
- * Writes everything of a packet but its payload.
+ * Writes everything of a packet but its payload (MQTT 5.0, 3.3; MQTT 3.1.1, 3.3).
  *
+ * @param id - The packet id, 1 to 65,535; not used with QoS 0, which has none.
  * @returns The offset behind what was written.
  */
-export function writePublishHead(target: Buffer, start: number, measured: MeasuredPublish): number {
+export function writePublishHead(
+  target: Buffer,
+  start: number,
+  measured: MeasuredPublish,
+  id: number,
+): number {
   const { message, topicBytes, propertiesBytes, remainingBytes } = measured
-  let offset = target.writeUInt8(message.retain ? 0x31 : 0x30, start)
-  offset = writeVarint(target, offset, remainingBytes)
+  let offset = target.writeUInt8(firstByte(message), start)
+  offset = writeVariableByteInteger(target, offset, remainingBytes)
   offset = target.writeUInt16BE(topicBytes, offset)
   offset += target.write(message.topic, offset, topicBytes)
+  if (message.qos > 0) offset = target.writeUInt16BE(id, offset)
   if (propertiesBytes < 0) return offset
-  offset = writeVarint(target, offset, propertiesBytes)
-  const properties = message.userProperties
+  offset = writeVariableByteInteger(target, offset, propertiesBytes)
+  const shared = encodeShared(message.sharedProperties)
+  target.set(shared, offset)
+  return writeUserProperties(target, offset + shared.length, message.userProperties)
+}
+
+const userProperty = 0x26
+
+function firstByte(message: OutgoingPublish): number {
+  return 0x30 | (message.duplicate ? 8 : 0) | (message.qos << 1) | (message.retain ? 1 : 0)
+}
+
+type UserProperties = Readonly<Record<string, string>>
+
+const nothing = Buffer.alloc(0)
+const encodedShared = new WeakMap<UserProperties, Buffer>()
+
+function encodeShared(properties: UserProperties | undefined): Buffer {
+  if (properties === undefined) return nothing
+  let encoded = encodedShared.get(properties)
+  if (encoded === undefined) {
+    encoded = Buffer.alloc(userPropertiesBytes(properties))
+    writeUserProperties(encoded, 0, properties)
+    encodedShared.set(properties, encoded)
+  }
+  return encoded
+}
+
+function writeUserProperties(
+  target: Buffer,
+  start: number,
+  properties: UserProperties | undefined,
+): number {
+  let offset = start
   if (properties === undefined) return offset
   for (const name of Object.keys(properties)) {
     offset = target.writeUInt8(userProperty, offset)
@@ -51,9 +99,7 @@ export function writePublishHead(target: Buffer, start: number, measured: Measur
   return offset
 }
 
-const userProperty = 0x26
-
-function userPropertiesBytes(properties: OutgoingPublish['userProperties']): number {
+function userPropertiesBytes(properties: UserProperties | undefined): number {
   if (properties === undefined) return 0
   let bytes = 0
   for (const name of Object.keys(properties)) {
@@ -66,20 +112,4 @@ function writeText(target: Buffer, offset: number, text: string): number {
   const bytes = target.write(text, offset + 2)
   target.writeUInt16BE(bytes, offset)
   return offset + 2 + bytes
-}
-
-function varintBytes(value: number): number {
-  if (value < 128) return 1
-  if (value < 16_384) return 2
-  return value < 2_097_152 ? 3 : 4
-}
-
-function writeVarint(target: Buffer, start: number, value: number): number {
-  let offset = start
-  let rest = value
-  while (rest > 127) {
-    offset = target.writeUInt8((rest & 127) | 128, offset)
-    rest >>>= 7
-  }
-  return target.writeUInt8(rest, offset)
 }

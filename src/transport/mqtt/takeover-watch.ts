@@ -1,13 +1,21 @@
-import { backoffDelayMs, type BackoffPolicy } from '../../core/backoff.ts'
+import { backoffDelayMs, type BackoffPolicy, reconnectBackoff } from '../../core/backoff.ts'
 import type { Clock } from '../../core/clock.ts'
 
 /** Wait before a session that another client took is tried again. */
 const takenBackoff: BackoffPolicy = { firstMs: 5 * 60_000, ceilingMs: 60 * 60_000 }
+/**
+ * The same when it only looks like it. A broker that crashes again and again can look the same, so
+ * being wrong begins with what an ordinary outage costs: the longest wait of a reconnect.
+ */
+const suspectedBackoff: BackoffPolicy = {
+  firstMs: reconnectBackoff.ceilingMs,
+  ceilingMs: takenBackoff.ceilingMs,
+}
 
 /** A connection that the broker closes this soon may have been taken. */
 export const quickCloseMs = 10_000
 /** So many quick closes in a row are taken for a takeover. */
-const quickClosesMax = 3
+const quickClosesMax = 4
 /** A connection that holds this long clears the suspicion. */
 const clearedAfterMs = 60_000
 
@@ -33,10 +41,14 @@ export interface Takeover {
  * not throw each other out for ever.
  *
  * MQTT 5 has a reason for it. 3.1.1 brokers, and some of MQTT 5 (Mosquitto 2.0.11), only close the
- * connection: three closes in a row, each within 10 s of the CONNACK and with nothing but our own
+ * connection: four closes in a row, each within 10 s of the CONNACK and with nothing but our own
  * reconnect between them, are taken for it; after that a single one is enough, until a connection
- * has held for a minute. The waits double from
- * 5 min to 1 h, and begin anew once a connection has held for an hour.
+ * has held for a minute. Two instances fight for 9 to 11 s until then: each is thrown out after the
+ * other's wait, which doubles from half a second. A broker that restarts is seldom back for the
+ * first attempt after it, and one attempt that fails clears the suspicion.
+ *
+ * The waits double up to 1 h, from 5 min when it is certain and from 30 s when it is not, and begin
+ * anew once a connection has held for an hour.
  */
 export class TakeoverWatch {
   readonly #clock: Clock
@@ -80,6 +92,7 @@ export class TakeoverWatch {
   #taken(certain: boolean): Takeover {
     this.#quickCloses = 0
     this.#takeovers += 1
-    return { certain, delayMs: backoffDelayMs(this.#takeovers, takenBackoff, this.#random) }
+    const backoff = certain ? takenBackoff : suspectedBackoff
+    return { certain, delayMs: backoffDelayMs(this.#takeovers, backoff, this.#random) }
   }
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import test, { after } from 'node:test'
@@ -66,6 +66,37 @@ test('validate answers programs in JSON', async () => {
     severity: 'error',
   })
   assert.equal(status, 3)
+})
+
+test('validate shows in one place what QoS 1 does not keep, and writes nothing', async () => {
+  const folder = join(scratch, 'qos-1')
+  mkdirSync(folder)
+  const text = [
+    "mqtts: [{ name: plant, broker: 'embedded://', qos: 2 }]",
+    'rules:',
+    '  - sub: { name: plant, topic: a }',
+    '    pub: { name: plant, topic: b }',
+    '    queue: { whenFull: drop-oldest }',
+    'funcs: [{ modelName: m }]',
+    '',
+  ]
+  writeFileSync(join(folder, 'c.yaml'), text.join('\n'))
+  const { stdout, status } = await runCommand(addValidateCommand, ['validate', 'c.yaml'], {
+    cwd: folder,
+  })
+  assert.deepEqual(
+    stdout.split('\n').map((line) => line.slice(0, 50)),
+    [
+      'c.yaml:1:32: warning: the broker inside edgeboot k',
+      'c.yaml:1:52: warning: qos 2 is served as 1, at lea',
+      'c.yaml:3:5: warning: the rule has neither a name n',
+      'c.yaml:5:24: warning: what drop-oldest drops is lo',
+      'c.yaml: valid: 1 broker, 1 pipeline, 4 warnings',
+      '',
+    ],
+  )
+  assert.equal(status, 0)
+  assert.deepEqual(readdirSync(folder), ['c.yaml'])
 })
 
 test('schema prints a JSON Schema with descriptions', async () => {

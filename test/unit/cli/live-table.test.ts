@@ -10,7 +10,14 @@ function row(
 ): TableRow {
   const ledger = new Ledger()
   fill(ledger)
-  const live = { preQueue: 3, inRunners: 2, postQueue: 1, runnerRestarts: 0, reconnects: 0 }
+  const live = {
+    preQueue: 3,
+    inRunners: 2,
+    postQueue: 1,
+    unacknowledged: 0,
+    runnerRestarts: 0,
+    reconnects: 0,
+  }
   return {
     status: {
       name: 'sub_process_b1_echo_0',
@@ -31,7 +38,7 @@ test('shows state, counts, rate, latency and queues of each pipeline', () => {
   const [headings, line] = renderTable(
     [
       row({}, (ledger) => {
-        for (let i = 0; i < 1500; i++) ledger.received(10)
+        for (let i = 0; i < 1500; i++) ledger.received(10, false)
         for (let i = 0; i < 1400; i++) ledger.published(10, 0.9)
       }),
     ],

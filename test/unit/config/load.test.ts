@@ -46,7 +46,7 @@ test('lists a tab, an unknown key, a repeated rule and a missing broker at once,
 })
 
 test('carries every finding in the details, warnings too', () => {
-  const content = config({ mqtt: ', qos: 1', sub: ', topick: x', func: 'worker: 1' })
+  const content = config({ mqtt: ', qos: 2', sub: ', topick: x', func: 'worker: 1' })
   assert.throws(
     () => load(content),
     (error: unknown) => {
@@ -261,16 +261,6 @@ for (const [what, part, expected] of [
 }
 
 for (const [what, part, expected] of [
-  [
-    'qos 1',
-    { mqtt: ', qos: 1' },
-    'qos 1 is served at most once in this version: acknowledged on receipt',
-  ],
-  [
-    'spool',
-    { rule: 'spool: { maxBytes: 1GB, whenFull: block }' },
-    'spool takes effect in a later version: until then results wait in memory for pub.timeout',
-  ],
   [
     'deadLetter',
     { rule: 'onError: { deadLetter: plant/dlq }' },

@@ -78,6 +78,29 @@ web:
   }
 })
 
+test('keeps the keys of QoS 1', () => {
+  const file = writeConfig(`
+state_folder: ../\${SITE}
+mqtts: [{ name: b, broker: tcp://h, qos: 1, session_expiry: 86400 }]
+rules:
+  - { sub: { name: b, topic: x }, pub: { name: b, topic: y }, spool: { max_bytes: 2MiB, max_age: 3600, whenFull: drop-oldest } }
+  - { sub: { name: b, topic: x }, pub: { name: b, topic: z }, spool: off }
+funcs: [{ model_name: m }]
+`)
+  const text = migrated(file)
+  for (const line of [
+    'qos: 1',
+    'sessionExpiry: 86400s',
+    'maxBytes: 2MiB',
+    'maxAge: 3600s',
+    'whenFull: drop-oldest',
+    'spool: false',
+    'stateFolder: ../${SITE}',
+  ]) {
+    assert.ok(text.includes(line), `${line} is not in\n${text}`)
+  }
+})
+
 test('does not need the variables to be set', () => {
   const file = writeConfig(
     'mqtts: [{ name: b, broker: "${BROKER}" }]\nrules: [{ sub: { name: b, topic: x }, pub: { name: b, topic: y } }]\nfuncs: [{ model_name: m }]\nweb:\n  port: ${WEB_PORT}\n',

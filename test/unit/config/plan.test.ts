@@ -27,12 +27,17 @@ test('fills in every default', () => {
     source: {
       broker: pipeline.source.broker,
       clientId: pipeline.source.clientId,
+      qos: 0,
+      sessionExpirySeconds: 0,
+      window: 1000,
+      recordsFolder: join(folder, 'models/.edgeboot/state/sessions'),
       topic: 'in/+',
       retained: true,
     },
     sink: {
       broker: pipeline.source.broker,
       clientId: pipeline.sink.clientId,
+      qos: 0,
       topic: 'out',
       timeoutMs: 10_000,
     },
@@ -67,7 +72,8 @@ mqtts:
     broker: mqtts://broker
     qos: 1
     retain: true
-    protocol: 3.1.1
+    protocol: '5'
+    sessionExpiry: 30d
     keepAlive: 30s
     connectTimeout: 5s
     username: \${MQTT_USER}
@@ -82,7 +88,7 @@ rules:
     queue: { size: 10, whenFull: drop-newest }
     orderBy: none
     onError: { attempts: 5, deadLetter: plant/dlq }
-    spool: { maxBytes: 256MiB, whenFull: block }
+    spool: { maxBytes: 2MB, maxAge: 60d, whenFull: drop-oldest }
 funcs:
   - name: threshold
     modelName: thr
@@ -102,6 +108,7 @@ models:
   folder: m
   download: never
   limits: { packageBytesMax: 1MB, unpackedBytesMax: 2MB, entriesMax: 3, ratioMax: 4, idleTimeout: 5s, totalTimeout: 6s }
+stateFolder: ../state
 isolation: process
 `,
     { MQTT_USER: 'me' },
@@ -111,7 +118,7 @@ isolation: process
     url: 'mqtts://broker:8883',
     qos: 1,
     retain: true,
-    protocol: '3.1.1',
+    protocol: '5',
     keepAliveSeconds: 30,
     connectTimeoutMs: 5000,
     username: 'me',
@@ -127,6 +134,7 @@ isolation: process
   }
   assert.deepEqual(settings, {
     file: join(folder, 'c.yaml'),
+    stateFolder: join(folder, '../state'),
     brokers: [broker],
     pipelines: [
       {
@@ -134,11 +142,27 @@ isolation: process
         rule: 'threshold',
         source: {
           broker,
-          clientId: 'thr-in',
+          clientId: 'thr-in-threshold',
+          qos: 1,
+          sessionExpirySeconds: 2_592_000,
+          window: 10,
+          recordsFolder: join(folder, '../state/sessions'),
           topic: '$share/g/plant/+/telemetry',
           retained: false,
         },
-        sink: { broker, clientId: 'thr-out', topic: 'plant/${device}/alarm', timeoutMs: 120_000 },
+        sink: {
+          broker,
+          clientId: 'thr-out-threshold',
+          qos: 1,
+          topic: 'plant/${device}/alarm',
+          timeoutMs: 120_000,
+          spool: {
+            file: join(folder, '../state/spool/threshold.threshold.plant.35ccecf470.sqlite'),
+            bytesMax: 2_000_000,
+            ageMsMax: 5_184_000_000,
+            whenFull: 'drop-oldest',
+          },
+        },
         model: {
           name: 'thr',
           address: join(folder, '../models/thr.zip'),

@@ -3,6 +3,7 @@ import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
+import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { model, settle, SupervisorBench } from '../../support/supervisor-bench.ts'
 
 test('a pipeline goes from NEW over FETCHING and STARTING to READY', async () => {
@@ -146,6 +147,44 @@ test('what was in motion when a host died is counted as crash', async () => {
   assert.deepEqual(
     { received, inMotion, crash: dropped.crash },
     { received: 9, inMotion: 0, crash: 4 },
+  )
+})
+
+test('with a source of QoS 1 it is counted as unacknowledged: the broker sends it again', async () => {
+  const settings = pipelineSettings()
+  const bench = new SupervisorBench({ ...settings, source: { ...settings.source, qos: 1 } })
+  await bench.start()
+  bench.host.ready()
+  const stats = { ...emptyStats(), received: 9, inMotion: 4, unacknowledged: 6 }
+  bench.host.say({ type: 'stats', stats })
+  bench.host.kill('SIGKILL')
+  const { inMotion, dropped, unacknowledged } = await bench.supervisor.stats()
+  assert.deepEqual(
+    { inMotion, unacknowledged, left: dropped.unacknowledged, crash: dropped.crash },
+    { inMotion: 0, unacknowledged: 0, left: 4, crash: 0 },
+  )
+})
+
+test('what a dead host left on the disk is shown until the next one has it, and counted once', async () => {
+  const bench = new SupervisorBench()
+  await bench.start()
+  bench.host.ready()
+  bench.host.say({
+    type: 'stats',
+    stats: { ...emptyStats(), received: 9, published: 4, spooled: 5 },
+  })
+  bench.host.kill('SIGKILL')
+  assert.equal((await bench.supervisor.stats()).spooled, 5)
+  bench.clock.advance(200)
+  bench.host.say({
+    type: 'stats',
+    stats: { ...emptyStats(), recovered: 5, published: 2, spooled: 3 },
+  })
+  bench.host.kill('SIGKILL')
+  const { received, recovered, published, spooled } = await bench.supervisor.stats()
+  assert.deepEqual(
+    { received, recovered, published, spooled },
+    { received: 9, recovered: 0, published: 6, spooled: 3 },
   )
 })
 

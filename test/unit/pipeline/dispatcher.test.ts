@@ -80,6 +80,7 @@ function taskOf(name: string, key: string | undefined): Task {
       message: message as Task['origin']['message'],
       receivedAtMs: 0,
       entry: undefined,
+      sessionsLost: 0,
       eventsLeft: 1,
     },
     device: undefined,

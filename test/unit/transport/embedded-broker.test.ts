@@ -6,6 +6,7 @@ import { EdgebootError } from '../../../src/core/errors.ts'
 import { EmbeddedBroker } from '../../../src/transport/embedded-broker.ts'
 import { brokerSettings } from '../../support/broker-settings.ts'
 import { MqttPeer } from '../../support/mqtt-peer.ts'
+import { RecordedLog } from '../../support/recorded-log.ts'
 import { openSource, Recorder } from '../../support/transport-fixture.ts'
 import { until } from '../../support/wait.ts'
 
@@ -84,6 +85,27 @@ describe('EmbeddedBroker', () => {
     assert.equal(record.lines[0]?.event, 'embedded-broker.publish-refused')
     const other = await MqttPeer.connect(broker.url)
     await other.end()
+  })
+
+  it('passes no topic on that would make subscribers disconnect, also not that of a will', async () => {
+    const logged = new RecordedLog()
+    const broker = await start({ log: logged.logger })
+    const { source, record } = await openSource(brokerSettings(broker.url))
+    undo.push(() => source.close())
+    const first = await MqttPeer.connect(broker.url)
+    first.client.publish('in/\0', 'x')
+    const will = { topic: 'in/+', payload: Buffer.from('x'), qos: 1, retain: false } as const
+    const second = await MqttPeer.connect(broker.url, { will })
+    second.client.stream.destroy()
+    await until('both refusals', () => logged.lines.length === 2)
+    const problems = logged.of('embedded-broker.publish-refused').map(({ problem }) => problem)
+    assert.ok(problems.includes('the topic has a NUL character'))
+    assert.ok(problems.some((problem) => /wildcard/.test(String(problem))))
+    const third = await MqttPeer.connect(broker.url)
+    await third.publish('in/a', 'y')
+    await until('a message', () => record.messages.length > 0)
+    assert.deepEqual([record.texts, record.statuses], [['y'], ['connecting', 'connected']])
+    await Promise.all([first, second, third].map((peer) => peer.end()))
   })
 
   it('survives clients that send what is not MQTT, or nothing', async () => {

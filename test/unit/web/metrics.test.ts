@@ -40,6 +40,12 @@ test('shows every count of a pipeline under its own name', async () => {
         inRunners: 9,
         runnerRestarts: 10,
         reconnects: 11,
+        redelivered: 13,
+        sessionsLost: 14,
+        inMotion: 15,
+        unacknowledged: 16,
+        spooled: 17,
+        recovered: -18,
       }),
     }),
   )
@@ -55,6 +61,12 @@ test('shows every count of a pipeline under its own name', async () => {
     in_runners: 9,
     runner_restarts_total: 10,
     reconnects_total: 11,
+    messages_redelivered_total: 13,
+    sessions_lost_total: 14,
+    in_motion: 15,
+    unacknowledged: 16,
+    spooled: 17,
+    spool_recovered: -18,
     pipeline_restarts_total: 2,
   }
   for (const [name, value] of Object.entries(expected)) {

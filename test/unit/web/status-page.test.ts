@@ -36,6 +36,27 @@ test('shows state, reason, counts, drops by reason and quantiles of a pipeline',
   }
 })
 
+test('shows what comes again, is unacknowledged or on the disk, and lost sessions, when there are any', () => {
+  const stats = counts({
+    received: 1000,
+    redelivered: 11,
+    unacknowledged: 22,
+    sessionsLost: 3,
+    postQueue: 9,
+    spooled: 4444,
+  })
+  const show = (of: typeof stats): string =>
+    renderStatusPage(fakeSystem([pipeline()]), new Map([[pipeline().name, of]]), now)
+  const page = show(stats)
+  for (const part of [
+    '1,000<small>again 11</small><small>unacknowledged 22</small><small>sessions lost 3</small>',
+    '0 / 0 / 9<small>on disk 4,444</small>',
+  ]) {
+    assert.ok(page.includes(part), `${part} not in ${page}`)
+  }
+  assert.doesNotMatch(show(counts()), /again|unacknowledged|sessions lost|on disk/)
+})
+
 test('shows a pipeline that has told nothing yet', () => {
   const page = renderStatusPage(fakeSystem([pipeline({ state: 'NEW' })]), new Map(), now)
   assert.match(page, /NEW/)

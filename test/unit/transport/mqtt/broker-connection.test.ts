@@ -3,6 +3,7 @@ import { beforeEach, describe, it } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import type { BrokerSettings } from '../../../../src/config/settings.ts'
 import { BrokerConnection } from '../../../../src/transport/mqtt/broker-connection.ts'
+import type { ConnectionFacts } from '../../../../src/transport/mqtt/connection-owner.ts'
 import type { SessionEnd } from '../../../../src/transport/mqtt/mqtt-session.ts'
 import { brokerSettings } from '../../../support/broker-settings.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
@@ -21,7 +22,13 @@ describe('BrokerConnection', () => {
   let sessions: FakeSessions
   let record: Recorder
   let lost: number
+  let opened: ConnectionFacts[]
+  let answersAtOnce: boolean
+  let isReading: boolean
   beforeEach(() => {
+    opened = []
+    answersAtOnce = true
+    isReading = true
     clock = new FakeClock()
     sessions = new FakeSessions()
     record = new Recorder()
@@ -32,11 +39,15 @@ describe('BrokerConnection', () => {
     const broker = brokerSettings('mqtt://me:geheim@broker', overrides)
     const parts = { clock, random: () => 0, log: record.log, openSession: sessions.open }
     const connection = new BrokerConnection(
-      { ...parts, broker, clientId: 'edge-1' },
+      { ...parts, broker, clientId: 'edge-1', keptForSeconds: 60, receiveMaximum: 7 },
       {
-        opened: (_session, _facts, ready) => ready(),
-        message: () => {},
+        opened: (_session, facts, ready) => {
+          opened.push(facts)
+          if (answersAtOnce) ready()
+        },
+        message: (message) => record.listener.message(message),
         room: () => {},
+        isReading: () => isReading,
         lost: () => (lost += 1),
         state: record.listener.state,
       },
@@ -185,6 +196,60 @@ describe('BrokerConnection', () => {
     assert.equal(sessions.all.length, 2)
   })
 
+  it('gives every session an epoch of its own, and hands on what the broker said', async () => {
+    await start()
+    sessions.last.opened({ sessionPresent: true, packetBytesMax: 99 })
+    sessions.last.ended({ kind: 'silent' })
+    await pass(500)
+    sessions.last.opened({ qosMax: 0 })
+    const [first, second] = sessions.all.map(({ options }) => options)
+    assert.deepEqual([first?.keptForSeconds, first?.receiveMaximum], [60, 7])
+    assert.ok(second !== undefined && first !== undefined && second.epoch > first.epoch)
+    const facts = opened.map(({ epoch, protocol, sessionPresent, packetBytesMax, qosMax }) => [
+      epoch,
+      protocol,
+      sessionPresent,
+      packetBytesMax,
+      qosMax,
+    ])
+    assert.deepEqual(facts, [
+      [first.epoch, '5', true, 99, 2],
+      [second.epoch, '5', false, Number.POSITIVE_INFINITY, 0],
+    ])
+  })
+
+  it('gives up a session whose SUBSCRIBE is not answered in time', async () => {
+    answersAtOnce = false
+    await start({ connectTimeoutMs: 3000 })
+    sessions.last.opened()
+    await pass(3000)
+    assert.ok(sessions.last.isOver)
+    assert.match(reasons().at(-1) ?? '', /did not answer SUBSCRIBE within 3 s/)
+  })
+
+  it('does not take it for silence when the answer waits because reading is paused', async () => {
+    answersAtOnce = false
+    isReading = false
+    await start({ connectTimeoutMs: 3000 })
+    sessions.last.opened()
+    await pass(60_000)
+    assert.ok(!sessions.last.isOver)
+    isReading = true
+    await pass(3000)
+    assert.ok(sessions.last.isOver)
+  })
+
+  it('passes no message on of a session that it has given up', async () => {
+    const connection = await start()
+    sessions.last.opened()
+    const message = { topic: 't', payload: Buffer.alloc(0), qos: 0, retain: false } as const
+    sessions.last.listener.message({ ...message, duplicate: false, receivedAt: 0 })
+    const closed = connection.close()
+    sessions.last.listener.message({ ...message, duplicate: false, receivedAt: 0 })
+    await closed
+    assert.equal(record.messages.length, 1)
+  })
+
   it('leaves the session to another client for minutes when told that it was taken', async () => {
     await start()
     sessions.last.opened()
@@ -199,16 +264,16 @@ describe('BrokerConnection', () => {
     assert.equal(sessions.all.length, 2)
   })
 
-  it('suspects a takeover after three quick closes, which is none when the broker was away', async () => {
+  it('suspects a takeover after four quick closes, which is none when the broker was away', async () => {
     await start()
-    for (const delayMs of [500, 1000]) {
+    for (const delayMs of [500, 1000, 2000]) {
       sessions.last.opened()
       sessions.last.ended()
       await pass(delayMs)
     }
     sessions.last.ended(failed('ECONNREFUSED'))
-    await pass(2000)
-    for (const delayMs of [4000, 8000]) {
+    await pass(4000)
+    for (const delayMs of [8000, 16_000, 30_000]) {
       sessions.last.opened()
       sessions.last.ended()
       await pass(delayMs)
@@ -225,7 +290,7 @@ describe('BrokerConnection', () => {
     [refused(4), 'BROKER_REFUSED', /user name or password is wrong/],
     [refused(133), 'BROKER_REFUSED', /rejects the client id "edge-1"/],
     [refused(136), 'BROKER_UNREACHABLE', /not available now/],
-    [refused(200), 'BROKER_REFUSED', /reason code 200/],
+    [refused(200), 'BROKER_REFUSED', /unknown reason code 0xC8/],
     [failed('ENOTFOUND'), 'BROKER_UNREACHABLE', /name is not known/],
     [failed('DEPTH_ZERO_SELF_SIGNED_CERT'), 'BROKER_TLS', /self-signed/],
     [failed('CERT_HAS_EXPIRED'), 'BROKER_TLS', /expired/],
@@ -233,6 +298,11 @@ describe('BrokerConnection', () => {
     [failed('ERR_SSL_WRONG_VERSION_NUMBER'), 'BROKER_TLS', /does not speak TLS/],
     [{ kind: 'socket' }, 'BROKER_UNREACHABLE', /closed the connection unanswered/],
     [{ kind: 'disconnected', code: 138 }, 'BROKER_REFUSED', /banned/],
+    [
+      { kind: 'protocol', error: new Error('bad flags') },
+      'BROKER_UNREACHABLE',
+      /not MQTT.*bad flags/,
+    ],
   ] as const) {
     it(`reports ${JSON.stringify(end)} as ${code}`, async () => {
       await start({ protocol: '3.1.1' })
@@ -257,8 +327,18 @@ describe('BrokerConnection', () => {
   it('opens nothing when it is closed before its first attempt got that far', async () => {
     const broker = brokerSettings('mqtt://broker')
     const parts = { clock, random: () => 0, log: record.log, openSession: sessions.open }
-    const owner = { opened() {}, message() {}, room() {}, lost() {}, state: record.listener.state }
-    const connection = new BrokerConnection({ ...parts, broker, clientId: 'x' }, owner)
+    const settings = { broker, clientId: 'x', keptForSeconds: 0, receiveMaximum: 1 }
+    const connection = new BrokerConnection(
+      { ...parts, ...settings },
+      {
+        opened() {},
+        message() {},
+        room() {},
+        isReading: () => true,
+        lost() {},
+        state: record.listener.state,
+      },
+    )
     connection.start()
     await connection.close()
     await turn()

@@ -9,7 +9,7 @@ import { FakeClock } from '../../../support/fake-clock.ts'
 import { FakeSessions } from '../../../support/fake-session.ts'
 import { Recorder } from '../../../support/transport-fixture.ts'
 
-describe('MqttSink', () => {
+describe('MqttSink with QoS 0', () => {
   let clock: FakeClock
   let sessions: FakeSessions
   let record: Recorder
@@ -20,12 +20,12 @@ describe('MqttSink', () => {
   })
 
   async function start(
-    options: { itemsMax?: number; whenFull?: WhenFull; retain?: boolean } = {},
+    options: { itemsMax?: number; whenFull?: WhenFull; retain?: boolean; qos?: 0 | 1 } = {},
   ): Promise<MqttSink> {
-    const { itemsMax = 10, whenFull = 'block', retain = false } = options
+    const { itemsMax = 10, whenFull = 'block', retain = false, qos = 0 } = options
     const broker = brokerSettings('mqtt://broker', { protocol: '5', retain })
     const sink = new MqttSink(
-      { broker, clientId: 'out', topic: 'unused', timeoutMs: 10_000 },
+      { broker, clientId: 'out', qos, topic: 'unused', timeoutMs: 10_000 },
       { itemsMax, bytesMax: 1e6, whenFull },
       { clock, random: () => 0, log: record.log, openSession: sessions.open },
     )
@@ -35,8 +35,8 @@ describe('MqttSink', () => {
   }
 
   const publish = (sink: MqttSink, name: string, bytes = 1): void => {
-    sink.publish({ topic: name, payload: Buffer.alloc(bytes) }, (failure) =>
-      record.outcomes.push(`${name} ${failure ?? 'published'}` as 'published'),
+    sink.publish({ topic: name, payload: Buffer.alloc(bytes) }, (outcome) =>
+      record.outcomes.push(`${name} ${outcome}` as 'published'),
     )
   }
   const sent = (): string[] => sessions.last.published.map(({ topic }) => topic)
@@ -170,9 +170,9 @@ describe('MqttSink', () => {
           if (step === 'publish') {
             const id = count++
             settledAs.set(id, [])
-            sink.publish({ topic: 't', payload: Buffer.alloc(1) }, (failure) => {
-              settledAs.get(id)?.push(failure ?? 'published')
-              if (failure === undefined) publishedOrder.push(id)
+            sink.publish({ topic: 't', payload: Buffer.alloc(1) }, (outcome) => {
+              settledAs.get(id)?.push(outcome)
+              if (outcome === 'published') publishedOrder.push(id)
             })
           } else if (step === 'open' && !opened.has(session) && !session.isOver) {
             opened.add(session)

@@ -3,10 +3,14 @@ import { describe, it } from 'node:test'
 import type { WhenFull } from '../../../../src/config/settings.ts'
 import { Outbox, type OutboxEntry } from '../../../../src/transport/mqtt/outbox.ts'
 
+/** Its sequence is that of its letter. */
 const entry = (name: string, bytes = 1, deadlineAt = 0): OutboxEntry => ({
   message: { topic: name, payload: new Uint8Array(bytes) },
   settled: () => {},
+  since: 0,
+  sequence: name.charCodeAt(0),
   deadlineAt,
+  mayHaveArrived: false,
 })
 
 const names = (entries: Iterable<OutboxEntry>): string[] =>
@@ -16,7 +20,7 @@ const outbox = (whenFull: WhenFull, itemsMax = 3, bytesMax = 100): Outbox =>
   new Outbox({ itemsMax, bytesMax, whenFull })
 
 function drain(box: Outbox): string[] {
-  return names(box.expired(Number.POSITIVE_INFINITY))
+  return names(box.takeAll())
 }
 
 describe('Outbox', () => {
@@ -67,6 +71,14 @@ describe('Outbox', () => {
     for (const name of ['c', 'd', 'e']) box.push(entry(name))
     box.putBack([entry('a'), entry('b')])
     assert.deepEqual(names(box.push(entry('f'))), ['f'])
+    assert.deepEqual(drain(box), ['a', 'b', 'c', 'd', 'e'])
+  })
+
+  it('takes results back to their place among those that came back before them', () => {
+    const box = outbox('block')
+    box.push(entry('e'))
+    box.putBack([entry('b')])
+    box.putBack([entry('a'), entry('c'), entry('d')])
     assert.deepEqual(drain(box), ['a', 'b', 'c', 'd', 'e'])
   })
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { beforeEach, describe, it } from 'node:test'
+import { backoffDelayMs, reconnectBackoff } from '../../../../src/core/backoff.ts'
 import { TakeoverWatch } from '../../../../src/transport/mqtt/takeover-watch.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 
@@ -25,10 +26,29 @@ describe('TakeoverWatch', () => {
     assert.deepEqual(watch.ended('told'), { certain: true, delayMs: 5 * minute })
   })
 
-  it('takes the third quick close in a row for a takeover', () => {
+  it('suspects a takeover at the fourth quick close in a row, and waits no longer than in an outage', () => {
     assert.equal(holdThenClose(100), undefined)
     assert.equal(holdThenClose(10_000), undefined)
-    assert.deepEqual(holdThenClose(100), { certain: false, delayMs: 5 * minute })
+    assert.equal(holdThenClose(100), undefined)
+    assert.deepEqual(holdThenClose(100), { certain: false, delayMs: minute / 2 })
+  })
+
+  it('ends a fight of two instances within 11 seconds', () => {
+    const watches = [new TakeoverWatch(clock, () => 0), new TakeoverWatch(clock, () => 0)]
+    const closes = [0, 0]
+    let connected = 0
+    watches[0]?.opened()
+    const startedAt = clock.monotonic()
+    // The one that was thrown out comes back after its wait, and throws out the other.
+    for (;;) {
+      const comes = 1 - connected
+      closes[comes] = (closes[comes] ?? 0) + 1
+      clock.advance(backoffDelayMs(closes[comes], reconnectBackoff, () => 0))
+      watches[comes]?.opened()
+      if (watches[connected]?.ended('closed') !== undefined) break
+      connected = comes
+    }
+    assert.equal(clock.monotonic() - startedAt, 11_000)
   })
 
   it('does not count closes of connections that held for more than 10 seconds', () => {
@@ -39,16 +59,14 @@ describe('TakeoverWatch', () => {
     holdThenClose(100)
     holdThenClose(100)
     holdThenClose(20_000)
-    assert.equal(holdThenClose(100), undefined)
-    assert.equal(holdThenClose(100), undefined)
+    for (let i = 0; i < 3; i++) assert.equal(holdThenClose(100), undefined)
     assert.notEqual(holdThenClose(100), undefined)
   })
 
   it('starts counting anew after an attempt that failed: the broker was away', () => {
-    holdThenClose(100)
-    holdThenClose(100)
+    for (let i = 0; i < 3; i++) holdThenClose(100)
     watch.attemptFailed()
-    assert.equal(holdThenClose(100), undefined)
+    for (let i = 0; i < 3; i++) assert.equal(holdThenClose(100), undefined)
   })
 
   it('does not count ends of another kind', () => {
@@ -60,19 +78,19 @@ describe('TakeoverWatch', () => {
   })
 
   it('needs a single quick close once it suspects, and doubles the wait up to an hour', () => {
-    for (let i = 0; i < 2; i++) holdThenClose(100)
-    const waits = Array.from({ length: 6 }, () => (holdThenClose(100)?.delayMs ?? 0) / minute)
-    assert.deepEqual(waits, [5, 10, 20, 40, 60, 60])
+    for (let i = 0; i < 3; i++) holdThenClose(100)
+    const waits = Array.from({ length: 9 }, () => (holdThenClose(100)?.delayMs ?? 0) / minute)
+    assert.deepEqual(waits, [0.5, 1, 2, 4, 8, 16, 32, 60, 60])
   })
 
   it('keeps its suspicion over a connection that held for less than a minute', () => {
-    for (let i = 0; i < 3; i++) holdThenClose(100)
+    for (let i = 0; i < 4; i++) holdThenClose(100)
     assert.equal(holdThenClose(30_000), undefined)
     assert.notEqual(holdThenClose(100), undefined)
   })
 
   it('drops its suspicion after a connection that held for a minute', () => {
-    for (let i = 0; i < 3; i++) holdThenClose(100)
+    for (let i = 0; i < 4; i++) holdThenClose(100)
     assert.equal(holdThenClose(minute), undefined)
     assert.equal(holdThenClose(100), undefined)
   })

@@ -1,5 +1,5 @@
-import type { Clock } from '../core/clock.ts'
-import type { LogFields, Logger, LogLevel } from '../core/log.ts'
+import type { Clock } from './clock.ts'
+import type { LogFields, Logger, LogLevel } from './log.ts'
 
 /** Kinds that are told apart; beyond these, everything shares one. */
 const kindsMax = 100

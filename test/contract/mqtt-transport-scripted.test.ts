@@ -1,17 +1,16 @@
-/** What real brokers cannot be made to do on request, over a scripted one and real sockets. */
+/** What the transports make of brokers that real ones cannot be made to be, over real sockets. */
 import assert from 'node:assert/strict'
 import type { Socket } from 'node:net'
 import { afterEach, describe, it } from 'node:test'
-import { setTimeout as sleep } from 'node:timers/promises'
-import type { BrokerSettings } from '../../../../src/config/settings.ts'
-import type { ConnectionState } from '../../../../src/transport/transport.ts'
-import { brokerSettings } from '../../../support/broker-settings.ts'
-import { reply, ScriptedBroker, type ScriptedPacket } from '../../../support/scripted-broker.ts'
+import type { BrokerSettings } from '../../src/config/settings.ts'
+import type { ConnectionState } from '../../src/transport/transport.ts'
+import { brokerSettings } from '../support/broker-settings.ts'
+import { reply, ScriptedBroker, type ScriptedPacket } from '../support/scripted-broker.ts'
 import {
   openSink as openMqttSink,
   openSource as openMqttSource,
-} from '../../../support/transport-fixture.ts'
-import { until } from '../../../support/wait.ts'
+} from '../support/transport-fixture.ts'
+import { until } from '../support/wait.ts'
 
 const undo: (() => Promise<unknown>)[] = []
 afterEach(async () => {
@@ -47,92 +46,10 @@ function accepting(version: 4 | 5, more: Script = () => {}): Script {
   }
 }
 
-const pingresp = Buffer.from([0xd0, 0])
 const reasonOf = (state: ConnectionState): string =>
   state.status === 'connected' ? '' : `${state.error?.code}: ${state.reason}`
 
-describe('a session over MQTT.js', () => {
-  it('lets the broker wait while it is paused: memory stays bounded, nothing is lost', async () => {
-    const payload = Buffer.alloc(64 * 1024)
-    const count = 1024
-    let sent = 0
-    const pour = (socket: Socket): void => {
-      while (sent < count) {
-        payload.writeUInt32BE(sent)
-        sent += 1
-        if (!socket.write(reply.publish311('in', payload))) {
-          socket.once('drain', () => pour(socket))
-          return
-        }
-      }
-    }
-    const broker = await startBroker(accepting(4))
-    const { source, record } = await openSource(broker, { protocol: '3.1.1' })
-    const seen: number[] = []
-    record.onMessage = (message) => seen.push(Buffer.from(message.payload).readUInt32BE())
-    const [socket] = broker.sockets
-    assert.ok(socket !== undefined)
-    source.pause()
-    pour(socket)
-    // What the buffers of the kernel hold is all that leaves the broker: it comes to a halt.
-    let before = -1
-    await until('the broker to be held up', async () => {
-      const isHeldUp = sent === before && socket.writableNeedDrain
-      before = sent
-      if (!isHeldUp) await sleep(100)
-      return isHeldUp
-    })
-    assert.ok(sent < count / 2, `${sent} of ${count} messages left the broker`)
-    assert.ok(seen.length <= 1, `${seen.length} messages came while it was paused`)
-    source.resume()
-    await until('everything', () => seen.length === count)
-    assert.deepEqual(
-      seen,
-      Array.from({ length: count }, (_, i) => i),
-    )
-  })
-
-  it('keeps a paused connection alive past its keep-alive time', async () => {
-    const broker = await startBroker(
-      accepting(4, (packet, socket) => {
-        if (packet.name === 'subscribe') {
-          for (let i = 0; i < 3; i++) socket.write(reply.publish311('in', Buffer.from([i])))
-        }
-        if (packet.name === 'pingreq') socket.write(pingresp)
-      }),
-    )
-    const { source, record } = await openMqttSource(
-      brokerSettings(broker.url, { protocol: '3.1.1', keepAliveSeconds: 1 }),
-      { unconnected: true },
-    )
-    undo.push(() => source.close())
-    source.pause()
-    const pings = (): number => broker.packets.filter(({ name }) => name === 'pingreq').length
-    await until('four pings', () => pings() >= 4)
-    assert.ok(record.messages.length <= 1)
-    source.resume()
-    await until('the rest', () => record.messages.length === 3)
-    assert.deepEqual(record.statuses, ['connecting', 'connected'])
-  })
-
-  it('takes messages for a sign of life when the answer to a ping is late', async () => {
-    const broker = await startBroker(
-      accepting(4, (packet, socket) => {
-        if (packet.name === 'pingreq') socket.write(reply.publish311('in', Buffer.from('busy')))
-      }),
-    )
-    const { record } = await openSource(broker, { protocol: '3.1.1', keepAliveSeconds: 1 })
-    await until('three messages', () => record.messages.length >= 3)
-    assert.deepEqual(record.statuses, ['connecting', 'connected'])
-  })
-
-  it('gives up a broker that falls silent', async () => {
-    const broker = await startBroker(accepting(4))
-    const { record } = await openSource(broker, { protocol: '3.1.1', keepAliveSeconds: 1 })
-    const state = await record.reached('waiting')
-    assert.match(reasonOf(state), /^BROKER_CONNECTION_LOST: .*no longer answers/)
-  })
-
+describe('an MQTT transport with a scripted broker', () => {
   it('steps aside when MQTT 5 says that the session was taken over', async () => {
     const broker = await startBroker(
       accepting(5, (packet, socket) => {
@@ -229,28 +146,5 @@ describe('a session over MQTT.js', () => {
     sink.publish({ topic: 'out', payload: Buffer.alloc(1000 - head) }, record.settled)
     await until('both', () => record.outcomes.length === 2)
     assert.deepEqual(record.outcomes, ['too-large', 'published'])
-  })
-
-  it('says DISCONNECT when it is closed, also while paused with messages unread', async () => {
-    const broker = await startBroker(
-      accepting(4, (packet, socket) => {
-        if (packet.name === 'subscribe') {
-          for (let i = 0; i < 100; i++) socket.write(reply.publish311('in', Buffer.alloc(1000)))
-        }
-        if (packet.name === 'disconnect') socket.end()
-      }),
-    )
-    const { source } = await openSource(broker, { protocol: '3.1.1' })
-    source.pause()
-    await source.close()
-    await until('DISCONNECT', () => broker.packets.some(({ name }) => name === 'disconnect'))
-  })
-
-  it('does not wait for ever for a broker that keeps the connection open', async () => {
-    const broker = await startBroker(accepting(4))
-    const { source, record } = await openSource(broker, { protocol: '3.1.1' })
-    for (const socket of broker.sockets) socket.allowHalfOpen = true
-    await source.close()
-    assert.equal(record.statuses.at(-1), 'closed')
   })
 })

@@ -1,0 +1,62 @@
+import { readdir } from 'node:fs/promises'
+import type { StarterContext } from '../boot/starter-context.ts'
+import { PriorityGroup, type Starter } from '../boot/starter.ts'
+import { sessionsFolder } from '../config/state-folder.ts'
+import type { AbandonedSessions } from '../transport/mqtt/abandoned-sessions.ts'
+import { settingsKey, stateLockKey } from './services.ts'
+
+/**
+ * Looks after what is left of names that went from the configuration, behind the back of the
+ * pipelines: ends what brokers still keep for a client id, where a broker that is away holds
+ * nothing up, and tells of results that wait on the disk for nobody. Stopped before the pipelines,
+ * so that a restart finds its client ids free.
+ */
+export class SessionStarter implements Starter {
+  readonly name = 'session'
+  readonly priorityGroup = PriorityGroup.BasicResources
+  readonly priority = 5000
+  readonly blocking = false
+  readonly stopDeadlineMs = 5000
+  #sessions: AbandonedSessions | undefined
+  #opening: Promise<void> | undefined
+  #stopped = false
+
+  init(): void {}
+  setup(): void {}
+
+  start(context: StarterContext): void {
+    this.#opening = this.#open(context)
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#opening
+    await this.#sessions?.close()
+    this.#sessions = undefined
+  }
+
+  /** Never rejects. */
+  async #open(context: StarterContext): Promise<void> {
+    // What another edgeboot has in the folder is none of ours.
+    if (context.find(stateLockKey) === undefined) return
+    const { brokers, pipelines, stateFolder } = context.get(settingsKey)
+    const sources = pipelines.map(({ source }) => source)
+    const recordsFolder = sessionsFolder(stateFolder)
+    if (!(await hasFiles(recordsFolder))) return
+    // Only where there are records does the main process have a use for MQTT.
+    const { createAbandonedSessions } = await import('../transport/mqtt/create-mqtt-transport.ts')
+    if (this.#stopped) return
+    const { clock, log } = context
+    this.#sessions = createAbandonedSessions({ recordsFolder, brokers, sources, clock, log })
+    this.#sessions.start()
+  }
+}
+
+async function hasFiles(folder: string): Promise<boolean> {
+  try {
+    return (await readdir(folder)).length > 0
+  } catch {
+    // None was ever written; one that cannot be read is the pipelines' to report.
+    return false
+  }
+}

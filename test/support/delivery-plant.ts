@@ -1,0 +1,288 @@
+import assert from 'node:assert/strict'
+import { EdgebootError } from '../../src/core/errors.ts'
+import { addStats, closeBooks, emptyStats } from '../../src/pipeline/ledger.ts'
+import type { PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
+import type { InferOutcome } from '../../src/runtime/runner.ts'
+import { MemorySink, MemorySource } from '../../src/transport/memory-transport.ts'
+import { type FakeRunner, value } from './fake-runner.ts'
+import { assertBalanced, PipelineBench } from './pipeline-bench.ts'
+
+/** What is to become of a message: decided by its payload, so that every copy fares alike. */
+export type Fate = 'fine' | 'bad' | 'empty' | 'error' | 'refused'
+
+/** A message as it was delivered to the broker. */
+interface Delivered {
+  readonly text: string
+  readonly fate: Fate
+}
+
+/** How a plant is built. */
+export interface PlantOptions {
+  /** Messages that the broker sends without an acknowledgement. */
+  readonly window: number
+  /** Every message fits two device entries. */
+  readonly fansOut: boolean
+}
+
+const queueSize = 6
+const batchSize = 3
+const workers = 2
+const inRunnersMax = workers * 2 * batchSize
+
+/**
+ * One broker, its persistent session, one disk, and one pipeline after another between them, as a
+ * supervisor would start them. With QoS 1 and `block`: whatever happens, {@link check} holds.
+ */
+export class DeliveryPlant {
+  readonly #options: PlantOptions
+  readonly #delivered: Delivered[] = []
+  /** Of the pipelines that are gone. */
+  readonly #publishedBefore: string[] = []
+  #redeliveredBefore = 0
+  #booksBefore: PipelineStats = emptyStats()
+  /** What the supervisor heard last. */
+  #heard: PipelineStats = emptyStats()
+  #source: MemorySource
+  #bench: PipelineBench
+
+  private constructor(options: PlantOptions) {
+    this.#options = options
+    this.#source = new MemorySource({ window: options.window })
+    this.#bench = this.#build([])
+  }
+
+  static async open(options: PlantOptions): Promise<DeliveryPlant> {
+    const plant = new DeliveryPlant(options)
+    await plant.#bench.pipeline.start()
+    return plant
+  }
+
+  deliver(device: number, fate: Fate): void {
+    const serial = this.#delivered.length
+    const body = { deviceInfo: { deviceName: `d${device}` }, telemetry: { serial }, fate }
+    const text = fate === 'bad' ? `bad ${serial}` : JSON.stringify(body)
+    this.#delivered.push({ text, fate })
+    this.#source.deliver('t', text, { qos: 1 })
+  }
+
+  async load(): Promise<void> {
+    for (const runner of this.#bench.runners) if (!runner.gone) await runner.load()
+    this.#bench.turn()
+  }
+
+  answer(countMax: number): void {
+    this.#busy()?.answer(modelAnswer, countMax)
+    this.#bench.turn()
+  }
+
+  die(): void {
+    const victim = this.#bench.runners.find(({ gone, isLoaded }) => isLoaded && !gone)
+    victim?.die(new EdgebootError('RUNNER_EXITED', 'x'))
+    this.#bench.turn()
+  }
+
+  wait(delayMs: number): void {
+    this.#bench.clock.advance(delayMs)
+    this.#bench.turn()
+  }
+
+  /** The output broker answers for the oldest results; or they go to the disk, and all behind them. */
+  settle(count: number, toDisk: boolean): void {
+    const { sink } = this.#bench
+    for (let i = 0; i < count; i++) {
+      const [oldest] = sink.held
+      if (oldest === undefined) break
+      if (toDisk || sink.disk.length > 0) oldest.settle('spooled')
+      else oldest.settle(isRefused(oldest.message.payload) ? 'refused' : 'published')
+    }
+    this.#bench.turn()
+  }
+
+  /** The output broker takes or refuses the oldest result on the disk. */
+  forward(): void {
+    const { sink } = this.#bench
+    const [oldest] = sink.disk
+    if (oldest !== undefined && isRefused(oldest.payload)) sink.discard('refused')
+    else sink.forward()
+  }
+
+  lose(): void {
+    this.#source.lose('cable pulled')
+  }
+
+  reconnect(): void {
+    this.#source.reconnect()
+    this.#bench.turn()
+  }
+
+  heartbeat(): void {
+    this.#heard = this.#bench.stats
+  }
+
+  /** SIGKILL: nothing is said, and what was in memory is gone. */
+  async kill(): Promise<void> {
+    await this.#next()
+  }
+
+  /** SIGTERM, with a drain in the midst of which some more comes out. */
+  async stop(options: { readonly answers: number; readonly toDisk: boolean }): Promise<void> {
+    const { pipeline, clock, sink } = this.#bench
+    sink.settleOnClose(options.toDisk ? 'spooled' : 'closed')
+    const stopping = pipeline.stop(500)
+    this.answer(options.answers)
+    this.settle(options.answers, false)
+    clock.advance(500)
+    await stopping
+    assert.equal(this.#bench.stats.inMotion, 0)
+    this.heartbeat()
+    this.check()
+    await this.#next()
+  }
+
+  /** Everything works from here on, until nothing is left to do. */
+  async finish(): Promise<void> {
+    this.#source.reconnect()
+    for (let round = 0; round < 200 && !this.#isDone; round++) {
+      this.wait(60_000)
+      await this.load()
+      while (this.#busy() !== undefined) this.answer(Infinity)
+      this.settle(Infinity, false)
+      while (this.#bench.sink.disk.length > 0) this.forward()
+      this.check()
+    }
+    assert.deepEqual(this.#source.kept, [], 'the broker keeps nothing')
+    assert.equal(this.#bench.stats.inMotion, 0)
+  }
+
+  /** What must hold at any moment. */
+  check(): void {
+    const { stats, sink } = this.#bench
+    assertBalanced(stats)
+    assertBalanced(addStats(this.#booksBefore, stats))
+    assert.equal(stats.inMotion, stats.preQueue + stats.inRunners + stats.postQueue)
+    assert.equal(stats.spooled, sink.spooled)
+    this.#checkBounds(stats)
+    this.#checkAcknowledged()
+    this.#checkOrder()
+    this.#checkCopies()
+  }
+
+  #checkBounds(stats: PipelineStats): void {
+    // One message more may come when the queue is all but full, as two events.
+    assert.ok(stats.preQueue <= queueSize + 1 + inRunnersMax, `${stats.preQueue} events wait`)
+    assert.ok(stats.inRunners <= inRunnersMax, `${stats.inRunners} events in runners`)
+    assert.ok(stats.postQueue <= queueSize + inRunnersMax, `${stats.postQueue} results wait`)
+    assert.ok(stats.unacknowledged <= this.#options.window, `${stats.unacknowledged} not acked`)
+  }
+
+  /** What the broker was told to forget is published, on the disk, or was never to be. */
+  #checkAcknowledged(): void {
+    const kept = new Set(this.#source.kept.map(({ payload }) => textOf(payload)))
+    const safe = this.#copies()
+    for (const { text, fate } of this.#delivered) {
+      if (fate !== 'fine' || kept.has(text)) continue
+      for (const topic of this.#topics) assert.ok(safe.has(topic + text), `lost: ${text}`)
+    }
+  }
+
+  /** Results of a device come in the order of its messages; repeats may come whenever. */
+  #checkOrder(): void {
+    const seen = new Set<string>()
+    const last = new Map<string, number>()
+    for (const each of this.#published) {
+      if (seen.has(each)) continue
+      seen.add(each)
+      const { deviceInfo, telemetry } = JSON.parse(each.slice(each.indexOf('{'))) as {
+        deviceInfo: { deviceName: string }
+        telemetry: { serial: number }
+      }
+      const lane = each.slice(0, each.indexOf('{')) + deviceInfo.deviceName
+      assert.ok((last.get(lane) ?? -1) < telemetry.serial, `out of order: ${each}`)
+      last.set(lane, telemetry.serial)
+    }
+  }
+
+  /** Nothing comes twice but what the broker sent twice. */
+  #checkCopies(): void {
+    let repeats = 0
+    for (const count of this.#copies().values()) repeats += count - 1
+    const redelivered = this.#redeliveredBefore + this.#bench.stats.redelivered
+    assert.ok(repeats <= redelivered * this.#topics.length, `${repeats} repeats`)
+  }
+
+  get #isDone(): boolean {
+    return this.#source.kept.length === 0 && this.#bench.stats.inMotion === 0
+  }
+
+  get #topics(): readonly string[] {
+    return this.#options.fansOut ? ['one', 'two'] : ['all']
+  }
+
+  /** Topic and text of every result that came out, in order. */
+  get #published(): readonly string[] {
+    return [...this.#publishedBefore, ...this.#bench.sink.published.map(lineOf)]
+  }
+
+  #copies(): Map<string, number> {
+    const copies = new Map<string, number>()
+    for (const line of [...this.#published, ...this.#bench.sink.disk.map(lineOf)]) {
+      copies.set(line, (copies.get(line) ?? 0) + 1)
+    }
+    return copies
+  }
+
+  #busy(): FakeRunner | undefined {
+    return this.#bench.runners.find(({ gone, serving }) => !gone && serving.length > 0)
+  }
+
+  async #next(): Promise<void> {
+    const { sink, stats } = this.#bench
+    this.#publishedBefore.push(...sink.published.map(lineOf))
+    this.#redeliveredBefore += stats.redelivered
+    // As the supervisor does it, with what it had heard.
+    this.#booksBefore = closeBooks(addStats(this.#booksBefore, this.#heard), 'unacknowledged')
+    this.#heard = emptyStats()
+    this.#source = this.#source.successor()
+    this.#bench = this.#build(sink.disk)
+    await this.#bench.pipeline.start()
+    this.heartbeat()
+  }
+
+  #build(disk: MemorySink['disk']): PipelineBench {
+    const sink = new MemorySink()
+    sink.disk.push(...disk)
+    sink.hold()
+    const devices = this.#options.fansOut ? ['one', 'two'] : []
+    return new PipelineBench({
+      source: this.#source,
+      sink,
+      workers,
+      matcher: { devices: devices.map((name) => ({ name, attributes: [] })) },
+      resultTopic: (_topic, device) => device ?? 'all',
+      limits: {
+        queue: { size: queueSize, whenFull: 'block' },
+        batch: { size: batchSize, delayMs: 0 },
+        // Deaths are random here: no message is to blame for one.
+        attempts: Infinity,
+      },
+    })
+  }
+}
+
+function textOf(payload: Uint8Array): string {
+  return new TextDecoder().decode(payload)
+}
+
+function isRefused(payload: Uint8Array): boolean {
+  return textOf(payload).includes('"refused"')
+}
+
+function lineOf({ topic, payload }: { topic: string; payload: Uint8Array }): string {
+  return topic + textOf(payload)
+}
+
+function modelAnswer(text: string): InferOutcome {
+  if (text.includes('"empty"')) return { kind: 'empty' }
+  if (text.includes('"error"')) return { kind: 'error', error: { type: 'E', message: 'm' } }
+  return value(text)
+}
