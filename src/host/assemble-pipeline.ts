@@ -12,6 +12,7 @@ import { RunnerPool } from '../pipeline/runner-pool.ts'
 import { createRunner } from '../runtime/create-runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
 import { compileTopicTemplate } from '../transport/render-topic.ts'
+import { SpoolingSink } from '../transport/spool/spooling-sink.ts'
 import type { Sink } from '../transport/transport.ts'
 
 /** What a pipeline needs besides its settings. */
@@ -92,7 +93,17 @@ function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): 
   // Runners are held back when the queue's worth of results waits; what they had by then must fit.
   const inRunnersMax = Math.max(workers, 1) * limits.runnerBatchesMax * batch.size
   const itemsMax = queue.whenFull === 'block' ? queue.size + inRunnersMax : queue.size
-  return createMqttSink(settings.sink, { clock, log, itemsMax, whenFull: queue.whenFull })
+  const sink = createMqttSink(settings.sink, { clock, log, itemsMax, whenFull: queue.whenFull })
+  const { spool, timeoutMs } = settings.sink
+  if (spool === undefined) return sink
+  return new SpoolingSink({
+    inner: sink,
+    settings: spool,
+    clock,
+    log,
+    timeoutMs,
+    itemsMax: queue.size,
+  })
 }
 
 /** Compiles the conditions of a func. */

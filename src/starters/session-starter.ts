@@ -1,7 +1,10 @@
+import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import type { StarterContext } from '../boot/starter-context.ts'
 import { PriorityGroup, type Starter } from '../boot/starter.ts'
-import { sessionsFolder } from '../config/state-folder.ts'
+import type { PipelineSettings } from '../config/settings.ts'
+import { sessionsFolder, spoolFolder } from '../config/state-folder.ts'
+import type { Logger } from '../core/log.ts'
 import type { AbandonedSessions } from '../transport/mqtt/abandoned-sessions.ts'
 import { settingsKey, stateLockKey } from './services.ts'
 
@@ -40,6 +43,7 @@ export class SessionStarter implements Starter {
     // What another edgeboot has in the folder is none of ours.
     if (context.find(stateLockKey) === undefined) return
     const { brokers, pipelines, stateFolder } = context.get(settingsKey)
+    await tellOfSpools(stateFolder, pipelines, context.log)
     const sources = pipelines.map(({ source }) => source)
     const recordsFolder = sessionsFolder(stateFolder)
     if (!(await hasFiles(recordsFolder))) return
@@ -50,6 +54,18 @@ export class SessionStarter implements Starter {
     this.#sessions = createAbandonedSessions({ recordsFolder, brokers, sources, clock, log })
     this.#sessions.start()
   }
+}
+
+async function tellOfSpools(
+  stateFolder: string,
+  pipelines: readonly PipelineSettings[],
+  log: Logger,
+): Promise<void> {
+  const folder = spoolFolder(stateFolder)
+  if (!existsSync(folder)) return
+  const { tellOfAbandonedSpools } = await import('../transport/spool/abandoned-spools.ts')
+  const inUse = new Set(pipelines.flatMap(({ sink }) => sink.spool?.file ?? []))
+  tellOfAbandonedSpools({ folder, inUse, log })
 }
 
 async function hasFiles(folder: string): Promise<boolean> {
