@@ -236,7 +236,7 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
     await bench.write('models/echo/index.ts', echoTypeScript)
     const config = await bench.configure(broker.port, { echo: '' })
     const instances = [bench.run(config), bench.run(config)]
-    // Debian's Mosquitto gives no reason: it takes three closes in a row to be sure.
+    // Debian's Mosquitto gives no reason: it takes four closes in a row to be sure.
     const takenOf = (clientId: string): EdgebootProcess | undefined =>
       instances.find(({ lines }) =>
         lines.some(
