@@ -23,12 +23,6 @@ export interface HostProcessListener {
   exited(code: number | null, signal: NodeJS.Signals | null): void
 }
 
-/**
- * The heap of a host is small and young: waking threads to help collect it costs more than it
- * saves (about 4 % of the CPU per message on two cores).
- */
-const hostFlags = ['--single-threaded-gc']
-
 /** Starts a host process; replaced in tests of the supervisor. */
 export type StartHostProcess = (
   name: string,
@@ -52,7 +46,7 @@ function forkHost(
 ): HostProcess {
   const child = fork(entryPath('./host-main', import.meta.url), [name], {
     env: { ...environment },
-    execArgv: hostFlags,
+    execArgv: [],
     stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
     serialization: 'json',
   })
