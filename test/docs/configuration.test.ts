@@ -14,12 +14,14 @@ after(() => rmSync(folder, { recursive: true, force: true }))
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>
   readonly items?: JsonSchema
+  readonly anyOf?: readonly JsonSchema[]
 }
 
 function keysOf(schema: JsonSchema): string[] {
   const own = Object.entries(schema.properties ?? {})
   const inner = schema.items === undefined ? [] : keysOf(schema.items)
-  return [...own.flatMap(([key, value]) => [key, ...keysOf(value)]), ...inner]
+  const alternatives = (schema.anyOf ?? []).flatMap(keysOf)
+  return [...own.flatMap(([key, value]) => [key, ...keysOf(value)]), ...inner, ...alternatives]
 }
 
 test('the page names every key of the schema', () => {

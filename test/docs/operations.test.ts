@@ -42,7 +42,7 @@ test('the alerts and commands ask for metrics that the architecture page lists',
 })
 
 test('the codes that the page names exist', () => {
-  const codes = [...page.text.matchAll(/\b(?:MODEL|BROKER|RUNNER|HOST)_[A-Z_]+\b/g)]
+  const codes = [...page.text.matchAll(/\b(?:BROKER|CONFIG|HOST|MODEL|RUNNER|SPOOL)_[A-Z_]+\b/g)]
   assert.ok(codes.length > 0)
   for (const [code] of codes) assert.ok(Object.hasOwn(catalogue, code), code)
 })
