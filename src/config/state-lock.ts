@@ -1,5 +1,5 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { DatabaseSync } from 'node:sqlite'
 import { EdgebootError } from '../core/errors.ts'
 import type { Settings } from './settings.ts'
@@ -59,7 +59,7 @@ function locked(Database: typeof DatabaseSync, file: string, settings: Settings)
   const { stateFolder } = settings
   let database: DatabaseSync | undefined
   try {
-    mkdirSync(stateFolder, { recursive: true })
+    makeFolder(stateFolder)
     database = new Database(file, { timeout: 0 })
     // The lock alone is wanted: no byte is written for it, so that a full disk is no obstacle.
     database.exec('PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE')
@@ -75,6 +75,14 @@ function locked(Database: typeof DatabaseSync, file: string, settings: Settings)
     const message = `the state folder ${stateFolder} cannot be used: ${why}`
     throw new EdgebootError('CONFIG_STATE_UNUSABLE', message, { details, cause })
   }
+}
+
+/** Not by Node's `recursive`: below /proc that never returns. */
+function makeFolder(folder: string): void {
+  if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() === true) return
+  const parent = dirname(folder)
+  if (!existsSync(parent)) makeFolder(parent)
+  mkdirSync(folder)
 }
 
 /** A help for people; the lock does without. */

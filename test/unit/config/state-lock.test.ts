@@ -92,6 +92,10 @@ test('says which folder cannot be used and why', async () => {
     code: 'CONFIG_STATE_UNUSABLE',
     message: /^the state folder \/dev\/null\/state cannot be used: ENOTDIR/,
   })
+  await assert.rejects(StateLock.take(settingsWith('/proc/none/state', 1)), {
+    code: 'CONFIG_STATE_UNUSABLE',
+    message: /^the state folder \/proc\/none\/state cannot be used: ENOENT/,
+  })
 })
 
 test('does not take another file for its lock', async () => {
