@@ -16,7 +16,7 @@ const messagesMax = 100_000
 const heldGrowthMiBMax = 30
 /**
  * While it all goes through as fast as it can. Measured: 155, reached after 90,000 messages and not
- * exceeded by 400,000: the young generations of two V8 heaps at full speed.
+ * exceeded by 400,000: most likely the young generations of two V8 heaps at full speed.
  */
 const flowingGrowthMiBMax = 220
 const keepAliveMs = 1_000
