@@ -116,7 +116,9 @@ describe('an MQTT transport with a scripted broker', () => {
     const broker = await startBroker(
       accepting(4, (packet, socket) => {
         if (packet.name !== 'subscribe') return
-        for (const text of ['a', 'b']) socket.write(reply.publish311('in', Buffer.from(text)))
+        for (const text of ['a', 'b']) {
+          socket.write(reply.publish(4, { topic: 'in', payload: Buffer.from(text) }))
+        }
       }),
     )
     const { source, record } = await openMqttSource(

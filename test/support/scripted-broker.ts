@@ -62,8 +62,6 @@ export const reply = {
       },
       { protocolVersion: version },
     ),
-  /** A PUBLISH with QoS 0 on 3.1.1. */
-  publish311: (topic: string, payload: Buffer): Buffer => reply.publish(4, { topic, payload }),
   /** Confirms a PUBLISH of the client; 3.1.1 has no place for the code. */
   puback: (version: number, id: number, code = 0): Buffer =>
     version === 5 && code !== 0

@@ -1,5 +1,5 @@
 import type { SpoolSettings } from '../../../../src/config/settings.ts'
-import { MemorySink } from '../../../../src/transport/memory-transport.ts'
+import { MemorySink } from '../../../../src/transport/memory-sink.ts'
 import { SpoolingSink } from '../../../../src/transport/spool/spooling-sink.ts'
 import type {
   ConnectionState,

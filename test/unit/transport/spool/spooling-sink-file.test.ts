@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
 import { test } from 'node:test'
-import { MemorySink } from '../../../../src/transport/memory-transport.ts'
+import { MemorySink } from '../../../../src/transport/memory-sink.ts'
 import { SpoolingSink } from '../../../../src/transport/spool/spooling-sink.ts'
 import { FakeClock } from '../../../support/fake-clock.ts'
 import { RecordedLog } from '../../../support/recorded-log.ts'
