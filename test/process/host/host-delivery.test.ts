@@ -132,6 +132,20 @@ test('what a stop cuts off stays with the broker and comes to the next host, in 
   assert.deepEqual([counts.received, counts.published], [2, 2])
 })
 
+test('after a SIGTERM to the whole group the main process says how long to drain', async (t) => {
+  const { peer, host } = await plant(t)
+  const first = await host(stubborn)
+  await send(peer, [1, 2])
+  await until('the first result', () => peer.messages.length === 1)
+  first.process.kill('SIGTERM')
+  // There and back twice: by then it has had the signal.
+  for (let times = 0; times < 2; times++) await first.counts()
+  first.process.send({ type: 'stop', drainMs: 200 })
+  // Far sooner than its own 20 s: `until` would give up.
+  await first.gone()
+  assert.equal(first.stats?.dropped.unacknowledged, 1)
+})
+
 test('what a killed host had in its hands comes to the next one', async (t) => {
   const { peer, host } = await plant(t)
   const first = await host(stubborn)
