@@ -13,7 +13,7 @@ interface PacedSession {
   readonly clock: FakeClock
   readonly record: RecordedSession
   /** Sends one message more. */
-  send(): void
+  readonly send: () => void
 }
 
 /** A session whose broker has sent message after message, at no distance, until reading paused. */
