@@ -1,10 +1,9 @@
-import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { parseKeptForMs } from './schema-fields.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, SpoolSettings } from './settings.ts'
 import { parseSizeBytes } from './size.ts'
-import { spoolFolder } from './state-folder.ts'
+import { pipelineFileName, spoolFolder } from './state-folder.ts'
 
 type NativeSpool = NativeConfig['rules'][number]['spool']
 
@@ -22,21 +21,13 @@ export function planSpool(
 ): SpoolSettings | undefined {
   if (names.sink.qos === 0 || native === false) return undefined
   const { maxBytes, maxAge, whenFull } = typeof native === 'object' ? native : {}
+  const owners = [names.rule, names.func, names.sink.name]
   const ageMsMax = maxAge === undefined ? undefined : parseKeptForMs(maxAge)
   return {
-    file: join(spoolFolder(stateFolder), fileName([names.rule, names.func, names.sink.name])),
+    // The broker too: results go to no other one.
+    file: join(spoolFolder(stateFolder), pipelineFileName(owners, 'sqlite')),
     bytesMax: (maxBytes === undefined ? undefined : parseSizeBytes(maxBytes)) ?? bytesMaxDefault,
     ...(ageMsMax === undefined ? {} : { ageMsMax }),
     whenFull: whenFull ?? 'block',
   }
-}
-
-/**
- * Known by names and not by place, so that the results of a rule stay its own when another comes
- * before it, and go to no other broker. The names are there for people, the hash tells apart.
- */
-function fileName(names: readonly string[]): string {
-  const readable = names.map((name) => name.replaceAll(/[^\w-]/g, '_').slice(0, 40)).join('.')
-  const hash = createHash('sha256').update(JSON.stringify(names)).digest('hex').slice(0, 10)
-  return `${readable}.${hash}.sqlite`
 }

@@ -1,4 +1,5 @@
 /** What lies where in the state folder, for those who write it and those who look after it. */
+import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 
 /** Where all spools lie. */
@@ -9,4 +10,17 @@ export function spoolFolder(stateFolder: string): string {
 /** Where it is written down what brokers keep for us. */
 export function sessionsFolder(stateFolder: string): string {
   return join(stateFolder, 'sessions')
+}
+
+/**
+ * Name of a file that belongs to one pipeline. Known by names and not by place, so that what a rule
+ * has on the disk stays its own when another rule comes before it. The names are there for people,
+ * the hash tells apart.
+ *
+ * @param names - Rule and func, and whatever else the file depends on.
+ */
+export function pipelineFileName(names: readonly string[], extension: string): string {
+  const readable = names.map((name) => name.replaceAll(/[^\w-]/g, '_').slice(0, 40)).join('.')
+  const hash = createHash('sha256').update(JSON.stringify(names)).digest('hex').slice(0, 10)
+  return `${readable}.${hash}.${extension}`
 }
