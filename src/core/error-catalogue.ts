@@ -42,6 +42,16 @@ export const catalogue = {
     retryable: false,
     fix: 'Read the state and the reason of each pipeline above.',
   },
+  CLI_INSTANCE_UNREACHABLE: {
+    exit: 4,
+    retryable: true,
+    fix: 'Start it with edgeboot run, or say where it listens: --url http://HOST:PORT, or --config FILE of the one that runs.',
+  },
+  CLI_INSTANCE_REFUSED: {
+    exit: 1,
+    retryable: false,
+    fix: 'Do as its answer says; its log may say more.',
+  },
 
   CONFIG_NOT_FOUND: {
     exit: 3,
