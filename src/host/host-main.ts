@@ -48,7 +48,8 @@ async function start(message: ToHost & { type: 'start' }): Promise<void> {
   })
   pipeline = assembled
   setInterval(() => tell({ type: 'stats', stats: assembled.stats() }), heartbeatIntervalMs)
-  await assembled.start()
+  assembled.load()
+  if (message.standby !== true) await assembled.connect()
 }
 
 async function stop(drainMs: number): Promise<void> {
@@ -70,6 +71,7 @@ function fail(thrown: unknown): void {
 
 process.on('message', (message: ToHost) => {
   if (message.type === 'start') start(message).catch(fail)
+  else if (message.type === 'go') pipeline?.connect().catch(fail)
   else if (message.type === 'stop') stop(message.drainMs).catch(fail)
   else if (pipeline !== undefined) {
     tell({ type: 'stats', requestId: message.requestId, stats: pipeline.stats() })

@@ -14,7 +14,11 @@ export type ToHost =
       /** The whole environment of the model. */
       readonly runnerEnvironment: Readonly<Record<string, string>>
       readonly logLevel: LogLevel
+      /** Load the model, and connect to nothing until told to `go`: another host still serves. */
+      readonly standby?: boolean
     }
+  /** To a host that stands by: the other one is gone, connect. */
+  | { readonly type: 'go' }
   | { readonly type: 'stats'; readonly requestId: number }
   | { readonly type: 'stop'; readonly drainMs: number }
 

@@ -139,7 +139,22 @@ export class Pipeline {
 
   /** Loads the model and connects, both at once. Resolves when both have begun. */
   async start(): Promise<void> {
+    this.load()
+    await this.connect()
+  }
+
+  /**
+   * Begins to load the model, and touches nothing else: no connection, no file. So one pipeline
+   * can wait, loaded, beside another that still has its client ids and its spool.
+   */
+  load(): void {
     this.#pool.start()
+  }
+
+  /** Opens both ends. Resolves when both have begun. To be called once. */
+  async connect(): Promise<void> {
+    // Stopped before its turn came.
+    if (this.#draining) return
     await this.#parts.sink.start({
       state: (state) => {
         this.#sinkState = state

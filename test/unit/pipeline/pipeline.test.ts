@@ -253,3 +253,23 @@ test('what does not come out before the drain is over is counted as stopped', as
   assert.deepEqual(bench.dropped, { stopped: 1 })
   assert.equal(bench.stats.inMotion, 0)
 })
+
+test('a pipeline that stands by loads its model, and opens its ends when it is told to connect', async () => {
+  const bench = new PipelineBench()
+  bench.pipeline.load()
+  await bench.runners[0]?.load()
+  assert.equal(bench.pipeline.health.engine, 'Fake 1.0')
+  assert.notEqual(bench.pipeline.health.state, 'READY')
+  await bench.pipeline.connect()
+  assert.equal(bench.pipeline.health.state, 'READY')
+  assert.equal(bench.runners[0]?.starts, 1)
+})
+
+test('a pipeline that was stopped while it stood by never connects', async () => {
+  const bench = new PipelineBench()
+  bench.pipeline.load()
+  await bench.pipeline.stop(0)
+  await bench.pipeline.connect()
+  assert.equal(bench.pipeline.health.state, 'DRAINING')
+  assert.ok(!bench.states.includes('READY'))
+})
