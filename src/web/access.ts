@@ -26,8 +26,13 @@ export function isLoopback(host: string): boolean {
  * resolve to 127.0.0.1 (DNS rebinding) comes with that name in it. A client that sends none is no
  * browser. What is not public needs the token on any other address, and wherever one is set.
  *
+ * What changes something is refused to web pages elsewhere, with or without a token: a browser sends
+ * a POST of theirs without asking anybody, and says in two headers where it came from.
+ *
  * @param request.host - The `Host` header.
  * @param request.authorization - The `Authorization` header.
+ * @param request.origin - The `Origin` header.
+ * @param request.fetchSite - The `Sec-Fetch-Site` header.
  */
 export function refusal(
   rules: AccessRules,
@@ -35,6 +40,9 @@ export function refusal(
     readonly host: string | undefined
     readonly authorization: string | undefined
     readonly isPublic: boolean
+    readonly method: string
+    readonly origin: string | undefined
+    readonly fetchSite: string | undefined
   },
 ): Reply | undefined {
   const local = isLoopback(rules.host)
@@ -43,6 +51,13 @@ export function refusal(
       403,
       'HOST_NOT_ALLOWED',
       'This server answers to localhost, 127.0.0.1 and [::1] only.',
+    )
+  }
+  if (!isReading(request.method) && comesFromElsewhere(request)) {
+    return errorReply(
+      403,
+      'CROSS_SITE_REFUSED',
+      'This was sent by a web page of another origin. Only pages of this server, and programs, may change something.',
     )
   }
   if (request.isPublic) return undefined
@@ -56,6 +71,23 @@ export function refusal(
     'This needs the token of the configuration (web.token): Authorization: Bearer TOKEN.',
   )
   return { ...reply, headers: { 'www-authenticate': 'Bearer realm="edgeboot"' } }
+}
+
+/** Whether a method only reads. */
+export function isReading(method: string): boolean {
+  return method === 'GET' || method === 'HEAD' || method === 'OPTIONS'
+}
+
+/** Programs send neither header. The scheme of the origin may be that of a proxy in front. */
+function comesFromElsewhere(request: {
+  readonly host: string | undefined
+  readonly origin: string | undefined
+  readonly fetchSite: string | undefined
+}): boolean {
+  const { host, origin, fetchSite } = request
+  if (fetchSite !== undefined && fetchSite !== 'same-origin' && fetchSite !== 'none') return true
+  if (origin === undefined) return false
+  return URL.parse(origin)?.host !== host?.toLowerCase()
 }
 
 function namesLoopback(header: string, listening: string): boolean {

@@ -2,7 +2,7 @@ import type { AddressInfo, Socket } from 'node:net'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { EdgebootError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
-import { isLoopback, refusal } from './access.ts'
+import { isLoopback, isReading, refusal } from './access.ts'
 import { bareHost, listenError } from './listen-check.ts'
 import { allowedMethods, errorReply, type Reply, type Route } from './route.ts'
 
@@ -14,6 +14,7 @@ const serverLimits = {
   requestMs: 10_000,
   idleConnectionMs: 30_000,
   loggedPathCharsMax: 200,
+  loggedAgentCharsMax: 80,
 } as const
 
 const securityHeaders: Readonly<Record<string, string>> = {
@@ -69,6 +70,9 @@ export async function startFastifyServer(options: WebServerOptions): Promise<Web
       host: request.headers.host,
       authorization: request.headers.authorization,
       isPublic: request.routeOptions.config.isPublic === true,
+      method: request.method,
+      origin: request.headers.origin,
+      fetchSite: firstOf(request.headers['sec-fetch-site']),
     })
     if (reason === undefined) done()
     else void send(reply, reason)
@@ -165,16 +169,27 @@ function failureReply(error: unknown, request: FastifyRequest, log: Logger): Rep
   return errorReply(500, 'INTERNAL_UNEXPECTED', 'This should not happen; the log says more.')
 }
 
-/** Requests that change or tell more than health and counts leave a trace. */
+/** Requests that change something leave a trace, refused or not; those that tell more than counts a faint one. */
 function logRequest(log: Logger, request: FastifyRequest, reply: FastifyReply): void {
-  if (request.routeOptions.config.isPublic === true) return
-  log.debug('web.request', {
+  const { config, url } = request.routeOptions
+  const fields = {
     method: request.method,
     path: pathOf(request),
     status: reply.statusCode,
     remote: request.ip,
     durationMs: Math.round(reply.elapsedTime),
-  })
+  }
+  // Without a URL of its own it is a path that nobody serves, and changes nothing.
+  if (url !== undefined && !isReading(request.method)) {
+    const agent = request.headers['user-agent']?.slice(0, serverLimits.loggedAgentCharsMax)
+    log.info('admin.request', { ...fields, ...(agent !== undefined && { agent }) })
+  } else if (config.isPublic !== true) {
+    log.debug('web.request', fields)
+  }
+}
+
+function firstOf(header: string | string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0]
 }
 
 /** Without the query, which may hold what nobody else should read. */

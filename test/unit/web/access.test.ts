@@ -6,11 +6,15 @@ interface Asked {
   host?: string
   authorization?: string
   isPublic?: boolean
+  method?: string
+  origin?: string
+  fetchSite?: string
 }
 
 function status(rules: { host: string; token?: string }, asked: Asked): number {
-  const { host, authorization, isPublic = false } = asked
-  return refusal(rules, { host, authorization, isPublic })?.status ?? 200
+  const { host, authorization, isPublic = false, method = 'GET', origin, fetchSite } = asked
+  const request = { host, authorization, isPublic, method, origin, fetchSite }
+  return refusal(rules, request)?.status ?? 200
 }
 
 for (const host of ['127.0.0.1', '127.8.9.1', 'localhost', 'LocalHost', '::1', '[::1]']) {
@@ -86,4 +90,47 @@ test('a token holds on loopback too, where one is set', () => {
   const rules = { host: '127.0.0.1', token: 'secret' }
   assert.equal(status(rules, { host: 'localhost' }), 401)
   assert.equal(status(rules, { host: 'localhost', authorization: 'Bearer secret' }), 200)
+})
+
+const host = '127.0.0.1:5888'
+
+test('a program, which names no origin, may change something', () => {
+  assert.equal(status(local, { host, method: 'POST' }), 200)
+})
+
+test('a page of the server itself may change something', () => {
+  const asked = { host, origin: 'http://127.0.0.1:5888', fetchSite: 'same-origin' }
+  assert.equal(status(local, { ...asked, method: 'POST' }), 200)
+})
+
+test('a page behind a proxy that adds TLS may change something, with the token', () => {
+  const asked = { host: 'gateway.plant', origin: 'https://gateway.plant', method: 'POST' }
+  assert.equal(status(open, { ...asked, authorization: 'Bearer correct horse' }), 401)
+  const one = { host: '0.0.0.0', token: 'one' }
+  assert.equal(status(one, { ...asked, authorization: 'Bearer one' }), 200)
+})
+
+for (const elsewhere of [
+  { origin: 'https://evil.com' },
+  { origin: 'null' },
+  { origin: '' },
+  { origin: 'http://127.0.0.1:3000' },
+  { origin: 'http://localhost:5888' },
+  { fetchSite: 'cross-site' },
+  { fetchSite: 'same-site' },
+  { fetchSite: 'cross-site', origin: 'http://127.0.0.1:5888' },
+]) {
+  test(`a page elsewhere (${JSON.stringify(elsewhere)}) may read but change nothing`, () => {
+    for (const method of ['POST', 'PUT', 'DELETE', 'PATCH']) {
+      assert.equal(status(local, { host, method, ...elsewhere }), 403, method)
+    }
+    assert.equal(status(local, { host, ...elsewhere }), 200)
+  })
+}
+
+test('a page elsewhere changes nothing where it has the token, nor on a public path', () => {
+  const rules = { host: '0.0.0.0', token: 'one' }
+  const asked = { host: 'gateway', origin: 'https://evil.com', method: 'POST' }
+  assert.equal(status(rules, { ...asked, authorization: 'Bearer one' }), 403)
+  assert.equal(status(rules, { ...asked, isPublic: true }), 403)
 })

@@ -257,3 +257,29 @@ test('listens on the IPv6 loopback, with or without brackets', { skip: noIpv6 },
     assert.equal((await fetch(`${server.address}/open`)).status, 200)
   }
 })
+
+test('what changes something is in the log at info, with who asked and what came of it', async (t) => {
+  const log = new RecordedLog()
+  const { port } = await serve(t, { log: log.logger })
+  const headers = { 'user-agent': 'curl/8 '.padEnd(500, 'x') }
+  await ask(port, '/echo/a?key=hidden', { method: 'POST', headers })
+  await ask(port, '/echo/b', { method: 'POST', headers: { origin: 'https://evil.com' } })
+  const lines = log.lines.filter(({ event }) => event === 'admin.request')
+  assert.deepEqual(
+    lines.map(({ level, fields }) => [level, fields['method'], fields['path'], fields['status']]),
+    [
+      ['info', 'POST', '/echo/a', 200],
+      ['info', 'POST', '/echo/b', 403],
+    ],
+  )
+  assert.equal(lines[0]?.fields['remote'], '127.0.0.1')
+  assert.equal(String(lines[0]?.fields['agent']).length, 80)
+  assert.ok(!log.text.includes('hidden'))
+})
+
+test('a POST to a path that nobody serves is no change', async (t) => {
+  const log = new RecordedLog()
+  const { port } = await serve(t, { log: log.logger })
+  assert.equal((await ask(port, '/nothing', { method: 'POST' })).status, 404)
+  assert.deepEqual(log.of('admin.request'), [])
+})
