@@ -1,27 +1,22 @@
-import type { PipelineSettings } from '../config/settings.ts'
+import type { ModelSource, PipelineSettings } from '../config/settings.ts'
 import { RestartPolicy, type RestartDecision } from '../core/backoff.ts'
 import type { Clock, Timer } from '../core/clock.ts'
-import { asEdgebootError, EdgebootError, errorClause, fromWireError } from '../core/errors.ts'
+import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import { addStats, closeBooks, emptyStats } from '../pipeline/ledger.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
-import { heartbeatIntervalMs, type FromHost } from './host-messages.ts'
-import type { HostProcess, StartHostProcess } from './host-process.ts'
+import type { FromHost } from './host-messages.ts'
+import type { StartHostProcess } from './host-process.ts'
+import { SupervisedHost } from './supervised-host.ts'
 import type { PipelineState, PipelineStatus } from './system-view.ts'
-
-/** Silence after which a host is taken for hung, if it stays silent for another check. */
-const silenceMsMax = 6 * heartbeatIntervalMs
-/** How long a host may take to answer a question before its last answer is used. */
-const statsAnswerMs = 1000
-/** Beyond the drain: closing connections and leaving. */
-const leaveMs = 3000
 
 /** What a supervisor needs from around it. */
 export interface PipelineSupervisorOptions {
   readonly pipeline: PipelineSettings
-  /** Gets the model onto the disk; called again when it failed for a reason that may pass. */
+  /** Gets a model onto the disk; called again when it failed for a reason that may pass. */
   readonly resolveModel: (
+    model: ModelSource,
     onState: (state: 'FETCHING' | 'VERIFYING', detail: string) => void,
   ) => Promise<ModelPackage>
   readonly startHost: StartHostProcess
@@ -33,62 +28,96 @@ export interface PipelineSupervisorOptions {
   readonly log: Logger
 }
 
+/** What a pipeline is to be from now on. Without a model, the supervisor gets it itself. */
+export interface PipelineTarget {
+  readonly pipeline: PipelineSettings
+  readonly model?: ModelPackage
+}
+
+/** What became of a replacement. */
+export type Replacement =
+  /** The new one took over; `gapMs` after the old one had read its last, it began to connect. */
+  | { readonly kind: 'replaced'; readonly gapMs: number }
+  /** The old one did not serve: the new one begins in its place, whatever comes of it. */
+  | { readonly kind: 'begun' }
+  /** The new one cannot load its model, and the old one goes on. `reason` is a clause. */
+  | { readonly kind: 'refused'; readonly reason: string }
+  /** Everything stops. */
+  | { readonly kind: 'stopped' }
+
+/** A host that stands by to take over. */
+interface Successor {
+  readonly host: SupervisedHost
+  /** Resolves with nothing when its model is loaded, else with the reason why that failed. */
+  readonly loaded: Promise<string | undefined>
+  /** Of what it died before its turn came. */
+  ended?: EdgebootError
+}
+
 /**
  * Keeps one pipeline alive: gets its model, starts its host, restarts a host that dies or falls
- * silent, with growing delays, and knows at any time what state it is in and why. The main
- * process's half of a host; it depends on nothing that a dying host may fail to say.
+ * silent, with growing delays, and knows at any time what state it is in and why. It also exchanges
+ * a host for one of another configuration or model. The main process's half of a host; it depends
+ * on nothing that a dying host may fail to say.
  */
 export class PipelineSupervisor {
   readonly #options: PipelineSupervisorOptions
-  readonly #policy: RestartPolicy
+  #pipeline: PipelineSettings
+  #model: ModelPackage | undefined
+  #policy: RestartPolicy
   #state: PipelineState = 'NEW'
   #since: number
   #reason = 'not started yet'
-  #engine: string | undefined
-  #model: ModelPackage | undefined
-  #host: HostProcess | undefined
-  #hostServed = false
+  #host: SupervisedHost | undefined
+  /** The policy knows that the model of this host was loaded. */
+  #hasStarted = false
+  #successor: Successor | undefined
+  /** What follows the death of the host, if its successor does not take over. */
+  #unfollowed: (() => void) | undefined
   #restarts = 0
   #stopping = false
+  /** The host is asked to leave for another to come. */
+  #halting = false
+  /** Names the attempt to get the model that counts; those before were given up. */
+  #attempt = 0
   readonly #begun = Promise.withResolvers<void>()
-  #gone: (() => void) | undefined
   #retry: Timer | undefined
-  #failure: EdgebootError | undefined
-  #heardAt = 0
-  #strikes = 0
-  #heartbeat: Timer | undefined
-  #requestId = 0
-  readonly #requests = new Map<number, (stats: PipelineStats) => void>()
   /** Counts of the hosts that are gone, and the last that is known of all. */
   #earlierStats: PipelineStats = emptyStats()
   #lastStats: PipelineStats = emptyStats()
 
   constructor(options: PipelineSupervisorOptions) {
     this.#options = options
+    this.#pipeline = options.pipeline
     this.#policy = new RestartPolicy(options.clock, options.random)
     this.#since = options.clock.now()
   }
 
   get status(): PipelineStatus {
-    const { pipeline } = this.#options
-    const pid = this.#host?.pid
+    const { name, rule, model } = this.#pipeline
+    const { pid, engine } = this.#host ?? {}
     return {
-      name: pipeline.name,
-      rule: pipeline.rule,
-      model: pipeline.model.name,
+      name,
+      rule,
+      model: model.name,
       state: this.#state,
       since: this.#since,
       reason: this.#reason,
       restarts: this.#restarts,
       ...(this.#model === undefined ? {} : { modelVersion: this.#model.version }),
-      ...(this.#engine === undefined ? {} : { engine: this.#engine }),
+      ...(engine === undefined ? {} : { engine }),
       ...(pid === undefined ? {} : { pid }),
     }
   }
 
+  /** The package that its host has, or will have; `undefined` until it is on the disk. */
+  get model(): ModelPackage | undefined {
+    return this.#model
+  }
+
   /** Milliseconds since the host was last heard of; 0 when there is none to hear. */
   get silenceMs(): number {
-    return this.#host === undefined ? 0 : this.#options.clock.monotonic() - this.#heardAt
+    return this.#host?.silenceMs ?? 0
   }
 
   /**
@@ -101,23 +130,9 @@ export class PipelineSupervisor {
   }
 
   /** Counts of the pipeline, fresh if its host answers within a second. */
-  stats(): Promise<PipelineStats> {
-    const host = this.#host
-    if (host === undefined) return Promise.resolve(this.#lastStats)
-    const requestId = this.#requestId++
-    return new Promise((resolve) => {
-      const timer = this.#options.clock.after(
-        statsAnswerMs,
-        () => this.#requests.get(requestId)?.(this.#lastStats),
-        { keepAlive: true },
-      )
-      this.#requests.set(requestId, (stats) => {
-        timer.cancel()
-        this.#requests.delete(requestId)
-        resolve(stats)
-      })
-      host.send({ type: 'stats', requestId })
-    })
+  async stats(): Promise<PipelineStats> {
+    await this.#host?.askForStats()
+    return this.#lastStats
   }
 
   /** Lets the host drain, and kills one that does not leave. Idempotent; never rejects. */
@@ -125,127 +140,193 @@ export class PipelineSupervisor {
     this.#stopping = true
     this.#begun.resolve()
     this.#retry?.cancel()
-    const host = this.#host
-    if (host === undefined) return
-    this.#leave('stopping')
-    const left = new Promise<void>((resolve) => (this.#gone = resolve))
-    host.send({ type: 'stop', drainMs })
-    const timer = this.#options.clock.after(
-      drainMs + leaveMs,
-      () => {
-        this.#options.log.error('host.killed', { code: 'BOOT_STOP_TIMEOUT', pid: host.pid })
-        host.kill('SIGKILL')
-      },
-      { keepAlive: true },
-    )
-    await left
-    timer.cancel()
+    if (this.#host !== undefined) this.#leave('stopping')
+    await Promise.all([this.#host?.stop(drainMs), this.#successor?.host.stop(0)])
+  }
+
+  /**
+   * Lets the host drain and leave for another to come: {@link begin} has to follow. Nothing is
+   * restarted in between. Never rejects.
+   *
+   * @param reason - For the state, in a few words.
+   */
+  async halt(drainMs: number, reason: string): Promise<void> {
+    this.#halting = true
+    this.#attempt += 1
+    this.#retry?.cancel()
+    this.#unfollowed = undefined
+    if (this.#host === undefined) return
+    this.#become('DRAINING', reason)
+    await this.#host.stop(drainMs)
+  }
+
+  /** Begins anew with other settings, as if there had been no failure before. */
+  begin(target: PipelineTarget): void {
+    if (this.#stopping) return
+    this.#take(target)
+    if (this.#model === undefined) void this.#obtainModel()
+    else this.#startHost(this.#model)
+  }
+
+  /**
+   * Exchanges the host for one with other settings or another model, with the smallest gap: the new
+   * one loads its model beside the old one, which goes on meanwhile; then the old one drains and
+   * leaves, and only then does the new one connect, under the same client ids and with the same
+   * spool. A model that cannot be loaded refuses the exchange, unless the old one does not serve
+   * either. One at a time; never rejects.
+   */
+  async replace(target: PipelineTarget, drainMs: number): Promise<Replacement> {
+    if (this.#stopping) return { kind: 'stopped' }
+    const { model } = target
+    if (!this.#serves || model === undefined) {
+      await this.halt(drainMs, 'makes room for a new start')
+      this.begin(target)
+      return this.#stopping ? { kind: 'stopped' } : { kind: 'begun' }
+    }
+    const successor = this.#standBy({ ...target, model })
+    this.#successor = successor
+    const reason = await successor.loaded
+    if (this.#stopping) return { kind: 'stopped' }
+    if (reason !== undefined) {
+      this.#successor = undefined
+      await successor.host.stop(0)
+      this.#unfollowed?.()
+      this.#unfollowed = undefined
+      return { kind: 'refused', reason }
+    }
+    const { clock } = this.#options
+    const silentFrom = clock.monotonic()
+    await this.halt(drainMs, 'hands over to its successor')
+    if (this.#stopping) return { kind: 'stopped' }
+    this.#successor = undefined
+    this.#take(target)
+    this.#adopt(successor)
+    return { kind: 'replaced', gapMs: Math.round(clock.monotonic() - silentFrom) }
+  }
+
+  /** Whether what it has is worth keeping when its successor fails. */
+  get #serves(): boolean {
+    return this.#host?.engine !== undefined && this.#state !== 'BROKEN'
   }
 
   async #obtainModel(): Promise<void> {
     if (this.#stopping) return
+    const attempt = ++this.#attempt
+    const isLate = (): boolean => this.#stopping || attempt !== this.#attempt
     try {
-      this.#model = await this.#options.resolveModel((state, detail) => {
-        if (!this.#stopping) this.#become(state, detail)
+      const found = await this.#options.resolveModel(this.#pipeline.model, (state, detail) => {
+        if (!isLate()) this.#become(state, detail)
       })
+      if (isLate()) return
+      this.#model = found
+      this.#startHost(found)
     } catch (thrown) {
+      if (isLate()) return
       const error = asEdgebootError(thrown)
       // A server that is away is no fault of the model: tried for ever.
       this.#follow(this.#policy.failedToStart({ counts: !error.retryable }), error)
-      return
     }
-    this.#startHost(this.#model)
+  }
+
+  #take({ pipeline, model }: PipelineTarget): void {
+    const { clock, random } = this.#options
+    this.#pipeline = pipeline
+    this.#model = model
+    this.#policy = new RestartPolicy(clock, random)
+    this.#halting = false
   }
 
   #startHost(model: ModelPackage): void {
     if (this.#stopping) return
-    const { pipeline, log, clock, startHost, hostEnvironment } = this.#options
     this.#become('STARTING', 'starting the host process')
-    this.#hostServed = false
-    this.#failure = undefined
-    this.#engine = undefined
-    this.#heardAt = clock.monotonic()
-    this.#strikes = 0
-    const host = startHost(pipeline.name, hostEnvironment, {
-      message: (message) => this.#heard(message),
-      printed: (level, fields) => log.log(level, 'host.print', fields),
-      exited: (code, signal) => this.#exited(code, signal),
-    })
-    this.#host = host
-    log.info('host.started', { pid: host.pid })
-    host.send({
-      type: 'start',
-      pipeline,
-      model,
-      runnerEnvironment: this.#options.runnerEnvironment,
-      logLevel: this.#options.logLevel,
-    })
-    this.#listenForHeartbeat(host)
+    this.#hasStarted = false
+    this.#host = this.#launch({ pipeline: this.#pipeline, model }, false)
   }
 
-  #heard(message: FromHost): void {
-    this.#heardAt = this.#options.clock.monotonic()
-    this.#strikes = 0
-    if (message.type === 'state') {
-      this.#engine = message.engine ?? this.#engine
-      // Started means that its model is loaded: a broker that is away is no failure to start.
-      if (message.engine !== undefined && !this.#hostServed) {
-        this.#hostServed = true
-        this.#policy.started()
-      }
-      if (!this.#stopping) this.#become(message.state, message.reason)
-    } else if (message.type === 'stats') {
-      this.#lastStats = addStats(this.#earlierStats, message.stats)
-      if (message.requestId !== undefined) this.#requests.get(message.requestId)?.(this.#lastStats)
-    } else if (message.type === 'log') {
-      this.#options.log.log(message.level, message.event, message.fields)
-    } else if (message.type === 'failed') {
-      this.#failure = fromWireError(message.error)
-    }
-  }
-
-  #listenForHeartbeat(host: HostProcess): void {
-    this.#heartbeat = this.#options.clock.after(heartbeatIntervalMs, () => {
-      if (this.#host !== host) return
-      // Two strikes: after a pause of the whole machine our timer may run before its messages.
-      this.#strikes = this.silenceMs > silenceMsMax ? this.#strikes + 1 : 0
-      if (this.#strikes >= 2) {
-        const seconds = Math.round(this.silenceMs / 1000)
-        this.#failure = new EdgebootError('HOST_SILENT', `the host said nothing for ${seconds} s`)
-        host.kill('SIGKILL')
-        return
-      }
-      this.#listenForHeartbeat(host)
+  #standBy(target: Required<PipelineTarget>): Successor {
+    const { promise, resolve } = Promise.withResolvers<string | undefined>()
+    const host = this.#launch(target, true, (message) => {
+      if (message instanceof Error) {
+        successor.ended = message
+        resolve(errorClause(message))
+      } else if (message.engine !== undefined) resolve(undefined)
+      else if (message.state === 'BACKOFF' || message.state === 'BROKEN') resolve(message.reason)
     })
+    const successor: Successor = { host, loaded: promise }
+    return successor
   }
 
-  #exited(code: number | null, signal: NodeJS.Signals | null): void {
-    this.#heartbeat?.cancel()
-    const { pid, lastLines } = this.#host ?? {}
-    this.#host = undefined
-    // With QoS 1 the broker still has what was not acknowledged, and sends it to the next host.
-    const reason = this.#options.pipeline.source.qos === 1 ? 'unacknowledged' : 'crash'
-    this.#lastStats = closeBooks(this.#lastStats, reason)
-    this.#earlierStats = this.#lastStats
-    for (const answer of this.#requests.values()) answer(this.#lastStats)
-    this.#gone?.()
-    if (this.#stopping) {
-      this.#leave('stopped')
+  /** @param heard - Hears of its state, or its end, while it stands by. */
+  #launch(
+    { pipeline, model }: Required<PipelineTarget>,
+    standby: boolean,
+    heard: (message: (FromHost & { type: 'state' }) | EdgebootError) => void = () => {},
+  ): SupervisedHost {
+    const { startHost, hostEnvironment, runnerEnvironment, logLevel, clock } = this.#options
+    const log = standby ? this.#options.log.child({ successor: true }) : this.#options.log
+    const order = { type: 'start', pipeline, model, runnerEnvironment, logLevel } as const
+    const host: SupervisedHost = new SupervisedHost(
+      {
+        order: standby ? { ...order, standby } : order,
+        environment: hostEnvironment,
+        startHost,
+        clock,
+        log,
+      },
+      {
+        state: (message) => (host === this.#host ? this.#stateTold(message) : heard(message)),
+        stats: (stats) => {
+          if (host === this.#host) this.#lastStats = addStats(this.#earlierStats, stats)
+        },
+        exited: (error) => (host === this.#host ? this.#exited(error) : heard(error)),
+      },
+    )
+    return host
+  }
+
+  /** What stood by is the host from now on. */
+  #adopt({ host, ended }: Successor): void {
+    this.#policy.started()
+    if (ended !== undefined) {
+      this.#follow(this.#policy.died(), ended)
       return
     }
-    const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
-    const error =
-      this.#failure ??
-      new EdgebootError('HOST_EXITED', `the host process ${how}`, {
-        details: { pid, exitCode: code, signal, lastLines },
-      })
-    const decision = this.#hostServed ? this.#policy.died() : this.#policy.failedToStart()
-    this.#follow(decision, error)
+    this.#host = host
+    this.#hasStarted = true
+    this.#become('STARTING', 'connecting')
+    host.go()
+  }
+
+  #stateTold({ state, reason, engine }: FromHost & { type: 'state' }): void {
+    // Started means that its model is loaded: a broker that is away is no failure to start.
+    if (engine !== undefined && !this.#hasStarted) {
+      this.#hasStarted = true
+      this.#policy.started()
+    }
+    if (!this.#stopping && !this.#halting) this.#become(state, reason)
+  }
+
+  #exited(error: EdgebootError): void {
+    this.#host = undefined
+    // With QoS 1 the broker still has what was not acknowledged, and sends it to the next host.
+    const reason = this.#pipeline.source.qos === 1 ? 'unacknowledged' : 'crash'
+    this.#lastStats = closeBooks(this.#lastStats, reason)
+    this.#earlierStats = this.#lastStats
+    if (this.#stopping) this.#leave('stopped')
+    if (this.#stopping || this.#halting) return
+    const decision = this.#hasStarted ? this.#policy.died() : this.#policy.failedToStart()
+    if (this.#successor === undefined) {
+      this.#follow(decision, error)
+      return
+    }
+    // No third one: if that fails, this one is restarted.
+    this.#become('STARTING', `${errorClause(error)}; its successor is loading`)
+    this.#unfollowed = () => this.#follow(decision, error)
   }
 
   #follow(decision: RestartDecision, error: EdgebootError): void {
-    const { log, clock } = this.#options
     if (this.#stopping) return
+    const { log } = this.#options
     const what = errorClause(error)
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
     if (decision.action === 'give-up') {
@@ -258,7 +339,7 @@ export class PipelineSupervisor {
     const next = `next attempt in ${(delayMs / 1000).toFixed(1)} s`
     this.#become('BACKOFF', `${what}; ${next}`)
     log.warn('pipeline.retry', { ...fields, delayMs })
-    this.#retry = clock.after(delayMs, () => {
+    this.#retry = this.#options.clock.after(delayMs, () => {
       const model = this.#model
       if (model === undefined) {
         void this.#obtainModel()

@@ -63,9 +63,9 @@ export class ProcessorStarter implements Starter {
     const store = context.get(modelStoreKey)
     return new PipelineSupervisor({
       pipeline,
-      resolveModel: (onState) => {
+      resolveModel: (model, onState) => {
         let address = ''
-        return store.resolve(pipeline.model, {
+        return store.resolve(model, {
           signal: context.signal,
           onState: (state, detail) => {
             address = detail

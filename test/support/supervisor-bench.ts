@@ -61,7 +61,7 @@ export class SupervisorBench {
   constructor(pipeline: PipelineSettings = pipelineSettings()) {
     this.supervisor = new PipelineSupervisor({
       pipeline,
-      resolveModel: (onState) => {
+      resolveModel: (_model, onState) => {
         onState('FETCHING', 'fetching echo.zip')
         return this.resolve()
       },

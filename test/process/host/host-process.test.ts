@@ -41,7 +41,7 @@ afterEach(async () => {
 })
 
 /** Starts a pipeline whose broker is away, with an inline model. */
-async function start(source: string): Promise<void> {
+async function start(source: string, { standby = false } = {}): Promise<void> {
   const entryFile = await bench.write('models/echo/index.mjs', source)
   const folder = join(bench.folder, 'models/echo')
   const model: ModelPackage = {
@@ -64,6 +64,7 @@ async function start(source: string): Promise<void> {
     model,
     runnerEnvironment: {},
     logLevel: 'info',
+    standby,
   })
 }
 
@@ -117,4 +118,21 @@ test('an inline model that brings its host down is heard to the last', async () 
   assert.match(JSON.stringify(failed), /too much/)
   assert.ok(printed.includes('loaded'))
   assert.match(host.lastLines.join('\n'), /RangeError|too much/)
+})
+
+test('a host that stands by loads its model and connects only when it is told to go', async () => {
+  await start('export const handler = (event) => event', { standby: true })
+  const isLoaded = (message: FromHost): boolean => message.type === 'state' && !!message.engine
+  await until('the model', () => heard.find(isLoaded))
+  assert.equal(stateNamed('BACKOFF'), undefined, 'it has tried no broker')
+  host.send({ type: 'go' })
+  assert.match(JSON.stringify(await until('a try', () => stateNamed('BACKOFF'))), /nothing listens/)
+})
+
+test('a host that stands by leaves when it is told to, having connected to nothing', async () => {
+  await start('export const handler = (event) => event', { standby: true })
+  host.send({ type: 'stop', drainMs: 0 })
+  await until('its exit', () => exit)
+  assert.deepEqual(exit, { code: 0, signal: null })
+  assert.equal(stateNamed('BACKOFF'), undefined)
 })

@@ -1,0 +1,168 @@
+import { EdgebootError, fromWireError } from '../core/errors.ts'
+import type { Clock, Timer } from '../core/clock.ts'
+import type { Logger } from '../core/log.ts'
+import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
+import type { HostProcess, StartHostProcess } from './host-process.ts'
+
+/** Silence after which a host is taken for hung, if it stays silent for another check. */
+const silenceMsMax = 6 * heartbeatIntervalMs
+/** How long a host may take to answer a question before its last answer is used. */
+const statsAnswerMs = 1000
+/** Beyond the drain: closing connections and leaving. */
+const leaveMs = 3000
+
+/** What a host is started with, and what is around it. */
+export interface SupervisedHostOptions {
+  /** What it is to do. */
+  readonly order: ToHost & { readonly type: 'start' }
+  readonly environment: Readonly<Record<string, string>>
+  readonly startHost: StartHostProcess
+  readonly clock: Clock
+  readonly log: Logger
+}
+
+/** What a host tells its supervisor. `exited` comes once and last. */
+export interface SupervisedHostListener {
+  state(message: FromHost & { readonly type: 'state' }): void
+  /** Its own counts, those of earlier hosts left out. */
+  stats(stats: PipelineStats): void
+  /** It is gone: the error that it told of or died of. */
+  exited(error: EdgebootError): void
+}
+
+/**
+ * One host process from its start to its exit: hands on what it says, kills it when it falls silent
+ * or does not leave, and knows whether its model was ever loaded.
+ */
+export class SupervisedHost {
+  readonly #options: SupervisedHostOptions
+  readonly #listener: SupervisedHostListener
+  readonly #process: HostProcess
+  readonly #gone = Promise.withResolvers<void>()
+  #isGone = false
+  #isLeaving = false
+  #engine: string | undefined
+  #failure: EdgebootError | undefined
+  #heardAt: number
+  #strikes = 0
+  #heartbeat: Timer | undefined
+  #requestId = 0
+  readonly #requests = new Map<number, () => void>()
+
+  constructor(options: SupervisedHostOptions, listener: SupervisedHostListener) {
+    this.#options = options
+    this.#listener = listener
+    const { order, environment, startHost, clock, log } = options
+    this.#heardAt = clock.monotonic()
+    this.#process = startHost(order.pipeline.name, environment, {
+      message: (message) => this.#heard(message),
+      printed: (level, fields) => log.log(level, 'host.print', fields),
+      exited: (code, signal) => this.#exited(code, signal),
+    })
+    log.info('host.started', { pid: this.#process.pid })
+    this.#process.send(order)
+    this.#listenForHeartbeat()
+  }
+
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** Of the model that it has loaded; `undefined` until it has. */
+  get engine(): string | undefined {
+    return this.#engine
+  }
+
+  get isGone(): boolean {
+    return this.#isGone
+  }
+
+  /** Milliseconds since it was last heard of. */
+  get silenceMs(): number {
+    return this.#options.clock.monotonic() - this.#heardAt
+  }
+
+  /** A host that stands by connects. */
+  go(): void {
+    this.#process.send({ type: 'go' })
+  }
+
+  /** Asks for its counts; resolves when they were told, when it is gone, or after a second. */
+  askForStats(): Promise<void> {
+    const requestId = this.#requestId++
+    return new Promise((resolve) => {
+      const answer = (): void => {
+        timer.cancel()
+        this.#requests.delete(requestId)
+        resolve()
+      }
+      const timer = this.#options.clock.after(statsAnswerMs, answer, { keepAlive: true })
+      this.#requests.set(requestId, answer)
+      this.#process.send({ type: 'stats', requestId })
+    })
+  }
+
+  /** Lets it drain, and kills it if it does not leave. Resolves when it is gone. Idempotent. */
+  async stop(drainMs: number): Promise<void> {
+    if (!this.#isLeaving && !this.#isGone) {
+      this.#isLeaving = true
+      const { clock, log } = this.#options
+      this.#process.send({ type: 'stop', drainMs })
+      const kill = (): void => {
+        log.error('host.killed', { code: 'BOOT_STOP_TIMEOUT', pid: this.pid })
+        this.#process.kill('SIGKILL')
+      }
+      const timer = clock.after(drainMs + leaveMs, kill, { keepAlive: true })
+      await this.#gone.promise
+      timer.cancel()
+    }
+    await this.#gone.promise
+  }
+
+  #heard(message: FromHost): void {
+    this.#heardAt = this.#options.clock.monotonic()
+    this.#strikes = 0
+    if (message.type === 'state') {
+      this.#engine = message.engine ?? this.#engine
+      this.#listener.state(message)
+    } else if (message.type === 'stats') {
+      this.#listener.stats(message.stats)
+      if (message.requestId !== undefined) this.#requests.get(message.requestId)?.()
+    } else if (message.type === 'log') {
+      this.#options.log.log(message.level, message.event, message.fields)
+    } else if (message.type === 'failed') {
+      this.#failure = fromWireError(message.error)
+    }
+  }
+
+  #listenForHeartbeat(): void {
+    this.#heartbeat = this.#options.clock.after(heartbeatIntervalMs, () => {
+      if (this.#isGone) return
+      // Two strikes: after a pause of the whole machine our timer may run before its messages.
+      this.#strikes = this.silenceMs > silenceMsMax ? this.#strikes + 1 : 0
+      if (this.#strikes >= 2) {
+        const seconds = Math.round(this.silenceMs / 1000)
+        this.#failure = new EdgebootError('HOST_SILENT', `the host said nothing for ${seconds} s`)
+        this.#process.kill('SIGKILL')
+        return
+      }
+      this.#listenForHeartbeat()
+    })
+  }
+
+  #exited(code: number | null, signal: NodeJS.Signals | null): void {
+    this.#isGone = true
+    this.#heartbeat?.cancel()
+    const { pid, lastLines } = this.#process
+    const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
+    const error =
+      this.#failure ??
+      new EdgebootError('HOST_EXITED', `the host process ${how}`, {
+        details: { pid, exitCode: code, signal, lastLines },
+      })
+    this.#listener.exited(error)
+    for (const answer of this.#requests.values()) answer()
+    this.#gone.resolve()
+  }
+}
