@@ -45,14 +45,27 @@ export type RestartDecision =
   | { readonly action: 'give-up'; readonly failures: number }
 
 /**
+ * What a death says of the model, when messages are suspected of it:
+ * - `first`: it may be ill, or have met a message that kills it. Nobody was suspected before.
+ * - `more`: it died again, and nothing speaks for it.
+ * - `trial`: it died of suspects, and has answered others since it died before.
+ * - `message`: a message is to blame, and others were answered meanwhile.
+ */
+export type DeathKind = 'first' | 'more' | 'trial' | 'message'
+
+/**
  * Decides what follows the death of something that should run: restart with growing delays, or
  * give up after {@link startFailuresMax} failures to *start* within an hour. One that stayed up
- * for {@link healthyAfterMs} begins anew. Pure but for the clock and the random source.
+ * for {@link healthyAfterMs} begins anew. A model is not made to pay for a message: the search for it
+ * does not lengthen the delays as long as other messages are answered, and when it is found they are
+ * what they were before. Pure but for the clock and the random source.
  */
 export class RestartPolicy {
   readonly #clock: Clock
   readonly #random: () => number
   #failures = 0
+  /** What {@link acquit} goes back to. */
+  #failuresBefore = 0
   #upSince: number | undefined
   #startFailures: number[] = []
 
@@ -66,9 +79,23 @@ export class RestartPolicy {
     this.#upSince = this.#clock.monotonic()
   }
 
-  /** It died after it had served. */
-  died(): RestartDecision {
-    return this.#next()
+  /**
+   * It died after it had served. Those that share a fate, as the runners of a pool do, are told of a
+   * death beforehand: {@link suspectMessage} of a `first` one, {@link acquit} of a `message`.
+   */
+  died(kind: DeathKind = 'first'): RestartDecision {
+    return this.#next(kind === 'first' || kind === 'more')
+  }
+
+  /** A death may be the fault of a message: what follows is forgotten if that turns out. */
+  suspectMessage(): void {
+    this.#forgetIfHealthy()
+    this.#failuresBefore = this.#failures
+  }
+
+  /** A message was to blame for the deaths since {@link suspectMessage}. */
+  acquit(): void {
+    this.#failures = Math.min(this.#failures, this.#failuresBefore)
   }
 
   /**
@@ -86,15 +113,22 @@ export class RestartPolicy {
         return { action: 'give-up', failures: this.#startFailures.length }
       }
     }
-    return this.#next()
+    return this.#next(true)
   }
 
-  #next(): RestartDecision {
-    const up = this.#upSince
-    if (up !== undefined && this.#clock.monotonic() - up >= healthyAfterMs) this.#failures = 0
+  #next(climbs: boolean): RestartDecision {
+    this.#forgetIfHealthy()
     this.#upSince = undefined
-    this.#failures += 1
-    const delayMs = backoffDelayMs(this.#failures, restartBackoff, this.#random)
-    return { action: 'restart', delayMs, failures: this.#failures }
+    if (climbs) this.#failures += 1
+    const failures = Math.max(this.#failures, 1)
+    const delayMs = backoffDelayMs(failures, restartBackoff, this.#random)
+    return { action: 'restart', delayMs, failures }
+  }
+
+  #forgetIfHealthy(): void {
+    const up = this.#upSince
+    if (up === undefined || this.#clock.monotonic() - up < healthyAfterMs) return
+    this.#failures = 0
+    this.#failuresBefore = 0
   }
 }

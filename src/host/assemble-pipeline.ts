@@ -83,6 +83,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       batch: settings.batch,
       timeoutMs: settings.timeoutMs,
       attempts: settings.attempts,
+      sharesHost: model.runtime === 'javascript',
       retained: settings.source.retained,
     },
   )

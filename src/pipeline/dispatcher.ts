@@ -6,6 +6,7 @@ import { ContextEncoder } from './context-encoder.ts'
 import type { Lanes } from './lanes.ts'
 import type { PoolSlot, RunnerPool } from './runner-pool.ts'
 import type { Task } from './task.ts'
+import { accuse, Trials } from './trials.ts'
 
 /** What the dispatcher needs from around it. */
 export interface DispatcherOptions {
@@ -19,6 +20,8 @@ export interface DispatcherOptions {
   readonly timeoutMs: number
   /** Deaths of a runner, with this event alone in it, after which the event is given up. */
   readonly attempts: number
+  /** A runner that dies may end the host: a group of suspects travels when no other batch is under way. */
+  readonly sharesHost: boolean
   /** Runs a function soon, once for everything that arrived in this turn of the event loop. */
   readonly defer: (run: () => void) => void
   /** False holds the runners back: results would find no place. */
@@ -45,10 +48,12 @@ interface Batch {
 /**
  * Gives what waits in the lanes to runners with room, and takes back what a dead runner left.
  *
- * Work-conserving: an idle runner takes what is there, less a share for other idle ones. An
- * event whose runner died is retried in a batch of its own, which tells the culprit from those
- * that only shared its batch; after `attempts` deaths alone it is given up. One event may keep its
- * runner for `timeoutMs`; then the runner is killed.
+ * Work-conserving: an idle runner takes what is there, less a share for other idle ones. What a
+ * runner left unanswered when it died is suspect. It is retried in halves, each in batches of its
+ * own, and a half that kills again is halved again, until one event is alone: after `attempts` deaths
+ * alone it is given up. So of n events the one that kills costs log2(n) + `attempts` runners, and
+ * the others travel between those trials. One event may keep its runner for `timeoutMs`; then the
+ * runner is killed.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -61,6 +66,9 @@ export class Dispatcher {
   #fill: Timer | undefined
   #fillIsOver = false
   #watch: Timer | undefined
+  /** Suspects and others take turns. */
+  #suspectsTurn = true
+  readonly #trials = new Trials()
 
   constructor(options: DispatcherOptions) {
     this.#options = options
@@ -92,16 +100,43 @@ export class Dispatcher {
   }
 
   #dispatch(): void {
-    const { lanes, pool, batchSize, mayRun } = this.#options
+    const { lanes, pool, mayRun } = this.#options
     while (!this.#closed && lanes.size > 0 && mayRun()) {
       const slot = pool.next()
-      if (slot === undefined || this.#mustWaitForMore()) return
-      const share = Math.ceil(lanes.size / Math.max(pool.idle, 1))
-      const tasks = lanes.take(Math.min(share, batchSize), limits.batchBytesMax)
+      if (slot === undefined || this.#mustWaitForMore() || this.#mustWaitForRunners()) return
+      const tasks = this.#take()
       if (tasks.length === 0) return
       this.#send(tasks, slot)
       this.#options.taken()
     }
+  }
+
+  /** Innocents or a group of suspects: whose turn it is, and if none of those can be taken, the others. */
+  #take(): Task[] {
+    const { lanes, pool, batchSize } = this.#options
+    const share = Math.ceil(lanes.size / Math.max(pool.idle, 1))
+    const itemsMax = Math.min(share, batchSize)
+    if (lanes.suspects === 0) return lanes.take(itemsMax, limits.batchBytesMax)
+    const suspectsFirst = this.#suspectsTurn
+    for (const suspects of [suspectsFirst, !suspectsFirst]) {
+      if (suspects && this.#options.sharesHost && this.#underWay.size > 0) continue
+      // A group is small already: what is shared out are the groups.
+      const tasks = suspects
+        ? lanes.take(batchSize, limits.batchBytesMax, 'suspect')
+        : lanes.take(itemsMax, limits.batchBytesMax)
+      if (tasks.length === 0) continue
+      this.#suspectsTurn = !suspects
+      return tasks
+    }
+    return []
+  }
+
+  /** Where a death may end the host, suspects have it for themselves: it is known who did it. */
+  #mustWaitForRunners(): boolean {
+    const { lanes, sharesHost } = this.#options
+    if (!sharesHost || this.#underWay.size === 0) return false
+    if (this.#trials.isUnderWay) return true
+    return this.#suspectsTurn && lanes.suspects > 0
   }
 
   #mustWaitForMore(): boolean {
@@ -131,6 +166,7 @@ export class Dispatcher {
       context: this.#contexts.encode(task.origin.message, task.device, deadline),
     }))
     this.#armWatch(timeoutMs)
+    this.#trials.sent(tasks)
     slot.runner.infer(items, {
       outcomes: (first, outcomes) => this.#outcomes(batch, first, outcomes),
       lost: (error) => this.#lost(batch, error),
@@ -141,10 +177,12 @@ export class Dispatcher {
     batch.done += outcomes.length
     batch.progressAt = this.#options.clock.monotonic()
     this.#inRunners -= outcomes.length
+    this.#trials.answered()
     for (let i = 0; i < outcomes.length; i++) {
       this.#options.outcome(batch.tasks[first + i] as Task, outcomes[i] as InferOutcome)
     }
     if (batch.done < batch.tasks.length) return
+    this.#trials.ended(batch.tasks)
     const next = this.#remove(batch)[0]
     if (next !== undefined) {
       next.served = true
@@ -155,22 +193,28 @@ export class Dispatcher {
   }
 
   #lost(batch: Batch, error: EdgebootError): void {
+    const { lanes, attempts, givenUp, retried } = this.#options
+    this.#trials.ended(batch.tasks)
     this.#remove(batch)
     const left = batch.tasks.slice(batch.done)
     this.#inRunners -= left.length
+    // A batch that waited behind the one being served cannot be to blame.
+    const isSuspect = batch.served && !this.#closed && left.length > 0
+    const wasSuspect = isSuspect && batch.tasks[0]?.company !== undefined
+    if (isSuspect) accuse(left, batch.tasks.length === 1)
     const retry: Task[] = []
     for (const task of left) {
-      // A batch that waited behind the one being served cannot be to blame.
-      if (batch.served && !this.#closed) {
-        if (batch.tasks.length === 1) task.attempts += 1
-        task.alone = true
-      }
-      if (task.attempts >= this.#options.attempts) this.#options.givenUp(task, error)
+      if (task.attempts >= attempts) givenUp(task, error)
       else retry.push(task)
     }
-    if (!this.#closed) this.#options.retried(retry.length)
-    this.#options.lanes.putBack(retry)
-    this.#options.lanes.release(batch.tasks)
+    if (isSuspect) {
+      const othersWait = lanes.suspects > 0
+      const isBlamed = retry.length < left.length
+      batch.slot.death = this.#trials.judge({ wasSuspect, othersWait, isBlamed })
+    }
+    if (!this.#closed) retried(retry.length)
+    lanes.putBack(retry)
+    lanes.release(batch.tasks)
     this.poke()
   }
 
@@ -185,7 +229,7 @@ export class Dispatcher {
 
   #describe(slot: PoolSlot, batches: readonly Batch[]): void {
     slot.batches = batches.length
-    slot.exclusive = batches.some((batch) => batch.tasks[0]?.alone === true)
+    slot.exclusive = batches.some((batch) => batch.tasks[0]?.company !== undefined)
   }
 
   /** One timer for all runners, armed only while something is under way. */

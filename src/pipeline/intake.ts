@@ -76,7 +76,7 @@ export class Intake {
         key: this.#keyOf(origin, event, device),
         bytes: origin.message.payload.byteLength,
         attempts: 0,
-        alone: false,
+        company: undefined,
       })
     }
   }

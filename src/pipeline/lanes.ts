@@ -5,17 +5,21 @@ export interface LaneItem {
   /** Items of one key go through in order; `undefined` asks for no order at all. */
   readonly key: string | undefined
   readonly bytes: number
-  /** Travels in a batch of its own: it may have killed a runner. */
-  readonly alone: boolean
+  /** A suspect, which may have killed a runner: it travels with nobody but those of its group. */
+  readonly company: object | undefined
 }
 
+/** Whom a batch is made of: those under no suspicion, or one group of suspects. */
+export type Travellers = 'innocent' | 'suspect'
+
 interface Lane<T> {
-  readonly key: string | undefined
+  /** The key that its items share; without one `undefined`, or the group of suspects. */
+  readonly id: string | object | undefined
   readonly waiting: Deque<T>
   /** A batch with items of this key is under way. */
   busy: boolean
-  /** It stands in the ready queue. */
-  ready: boolean
+  /** The queue in which it stands; an entry in any other queue is a left-over. */
+  ready: Deque<Lane<T>> | undefined
 }
 
 /**
@@ -24,19 +28,31 @@ interface Lane<T> {
  * at once. Lanes without items and without a batch are forgotten, so that the number of devices
  * costs nothing over time.
  *
+ * Suspects head their lanes and keep their order there, so that a batch of one group can be made of
+ * many lanes; groups take turns. Without an order to keep, each group has a lane of its own.
+ *
  * A pure state machine: no clock, no callbacks. Every item pushed leaves by `take`, `dropOldest`
  * or `clear`, exactly once for every time it went in by `push` or `putBack`.
  */
 export class Lanes<T extends LaneItem> {
-  readonly #lanes = new Map<string | undefined, Lane<T>>()
-  readonly #ready = new Deque<Lane<T>>()
+  readonly #lanes = new Map<string | object | undefined, Lane<T>>()
+  /** Free lanes headed by an item under no suspicion. */
+  #ready = new Deque<Lane<T>>()
+  /** Free lanes headed by a suspect, by its group; the group whose turn is next comes first. */
+  readonly #suspected = new Map<object, Deque<Lane<T>>>()
   /** Items that wait, by arrival: a Set keeps its order and deletes in constant time. */
   readonly #arrivals = new Set<T>()
   #bytes = 0
+  #suspects = 0
 
   /** Items that wait. */
   get size(): number {
     return this.#arrivals.size
+  }
+
+  /** Those of them that are suspects. */
+  get suspects(): number {
+    return this.#suspects
   }
 
   /** Bytes of the items that wait. */
@@ -45,10 +61,9 @@ export class Lanes<T extends LaneItem> {
   }
 
   push(item: T): void {
-    const lane = this.#laneOf(item.key)
+    const lane = this.#laneOf(item)
     lane.waiting.push(item)
-    this.#arrivals.add(item)
-    this.#bytes += item.bytes
+    this.#came(item)
     this.#offer(lane)
   }
 
@@ -57,29 +72,20 @@ export class Lanes<T extends LaneItem> {
    *
    * @param itemsMax - At most this many items.
    * @param bytesMax - And this many bytes, but for a first item that is larger by itself.
-   * @returns Empty when nothing can be taken.
+   * @param who - `suspect` for those of the group whose turn it is.
+   * @returns Empty when nothing of the kind can be taken.
    */
-  take(itemsMax: number, bytesMax: number): T[] {
+  take(itemsMax: number, bytesMax: number, who: Travellers = 'innocent'): T[] {
     const batch: T[] = []
-    let bytes = 0
-    // Each ready lane is looked at once; one that cannot be emptied goes back to the end.
-    for (let looks = this.#ready.length; looks > 0 && batch.length < itemsMax; looks--) {
-      const lane = this.#ready.shift()
-      if (lane === undefined) break
-      lane.ready = false
-      const before = batch.length
-      for (let item = lane.waiting.peek(); item !== undefined; item = lane.waiting.peek()) {
-        const fits = batch.length === 0 || (!item.alone && bytes + item.bytes <= bytesMax)
-        if (batch.length >= itemsMax || batch[0]?.alone === true || !fits) break
-        lane.waiting.shift()
-        this.#arrivals.delete(item)
-        this.#bytes -= item.bytes
-        bytes += item.bytes
-        batch.push(item)
-      }
-      if (batch.length > before && lane.key !== undefined) lane.busy = true
-      this.#offer(lane)
-      this.#forgetIfIdle(lane)
+    if (who === 'innocent') {
+      this.#fill(batch, this.#ready, itemsMax, bytesMax)
+      return batch
+    }
+    for (const [company, queue] of this.#suspected) {
+      this.#fill(batch, queue, itemsMax, bytesMax)
+      this.#suspected.delete(company)
+      if (queue.length > 0) this.#suspected.set(company, queue)
+      if (batch.length > 0 || itemsMax === 0) break
     }
     return batch
   }
@@ -100,10 +106,9 @@ export class Lanes<T extends LaneItem> {
   putBack(items: readonly T[]): void {
     for (let i = items.length - 1; i >= 0; i--) {
       const item = items[i] as T
-      const lane = this.#laneOf(item.key)
+      const lane = this.#laneOf(item)
       lane.waiting.unshift(item)
-      this.#arrivals.add(item)
-      this.#bytes += item.bytes
+      this.#came(item)
       this.#offer(lane)
     }
   }
@@ -111,13 +116,14 @@ export class Lanes<T extends LaneItem> {
   /** Takes out the item that has waited longest, or nothing when none waits. */
   dropOldest(): T | undefined {
     for (const item of this.#arrivals) {
-      const lane = this.#lanes.get(item.key)
+      const lane = this.#lanes.get(laneId(item))
       // The oldest arrival heads its lane, unless retried items were put back before it.
       const oldest = lane?.waiting.shift()
       if (lane === undefined || oldest === undefined) return undefined
-      this.#arrivals.delete(oldest)
-      this.#bytes -= oldest.bytes
+      this.#left(oldest)
+      this.#offer(lane)
       this.#forgetIfIdle(lane)
+      if (this.#suspects === 0) this.#disband()
       return oldest
     }
     return undefined
@@ -128,10 +134,14 @@ export class Lanes<T extends LaneItem> {
     const items = [...this.#arrivals]
     this.#arrivals.clear()
     this.#bytes = 0
+    this.#suspects = 0
+    this.#ready = new Deque()
+    this.#suspected.clear()
     for (const lane of this.#lanes.values()) {
       while (lane.waiting.shift() !== undefined) {
         // Emptied: the items are in the list above.
       }
+      lane.ready = undefined
       this.#forgetIfIdle(lane)
     }
     return items
@@ -142,24 +152,91 @@ export class Lanes<T extends LaneItem> {
     return this.#lanes.size
   }
 
-  #laneOf(key: string | undefined): Lane<T> {
-    let lane = this.#lanes.get(key)
+  /** Moves items from the heads of the lanes in `queue` into a batch of one kind. */
+  #fill(batch: T[], queue: Deque<Lane<T>>, itemsMax: number, bytesMax: number): void {
+    let bytes = 0
+    // Each ready lane is looked at once; one that cannot be emptied goes back to the end.
+    for (let looks = queue.length; looks > 0 && batch.length < itemsMax; looks--) {
+      const lane = queue.shift()
+      if (lane === undefined) break
+      if (lane.ready !== queue) continue
+      lane.ready = undefined
+      const head = lane.waiting.peek()
+      const before = batch.length
+      for (let item = head; item?.company === head?.company; item = lane.waiting.peek()) {
+        if (item === undefined || batch.length >= itemsMax) break
+        if (batch.length > 0 && bytes + item.bytes > bytesMax) break
+        lane.waiting.shift()
+        this.#left(item)
+        bytes += item.bytes
+        batch.push(item)
+      }
+      if (batch.length > before && typeof lane.id === 'string') lane.busy = true
+      this.#offer(lane)
+      this.#forgetIfIdle(lane)
+    }
+  }
+
+  #laneOf(item: T): Lane<T> {
+    const id = laneId(item)
+    let lane = this.#lanes.get(id)
     if (lane === undefined) {
-      lane = { key, waiting: new Deque<T>(), busy: false, ready: false }
-      this.#lanes.set(key, lane)
+      lane = { id, waiting: new Deque<T>(), busy: false, ready: undefined }
+      this.#lanes.set(id, lane)
     }
     return lane
   }
 
+  /** Puts a free lane into the queue of whoever heads it. */
   #offer(lane: Lane<T>): void {
-    if (lane.ready || lane.busy || lane.waiting.length === 0) return
-    lane.ready = true
-    this.#ready.push(lane)
+    const head = lane.waiting.peek()
+    if (lane.busy || head === undefined) return
+    const queue = head.company === undefined ? this.#ready : this.#queueOf(head.company)
+    if (lane.ready === queue) return
+    lane.ready = queue
+    queue.push(lane)
+  }
+
+  #queueOf(company: object): Deque<Lane<T>> {
+    let queue = this.#suspected.get(company)
+    if (queue === undefined) {
+      queue = new Deque()
+      this.#suspected.set(company, queue)
+    }
+    return queue
+  }
+
+  #came(item: T): void {
+    this.#arrivals.add(item)
+    this.#bytes += item.bytes
+    if (item.company !== undefined) this.#suspects += 1
+  }
+
+  #left(item: T): void {
+    this.#arrivals.delete(item)
+    this.#bytes -= item.bytes
+    if (item.company !== undefined) this.#suspects -= 1
+  }
+
+  /** The last suspect was dropped: lanes that it left behind find their place. */
+  #disband(): void {
+    for (const queue of this.#suspected.values()) {
+      for (const lane of queue) {
+        if (lane.ready !== queue) continue
+        lane.ready = undefined
+        this.#forgetIfIdle(lane)
+      }
+    }
+    this.#suspected.clear()
   }
 
   #forgetIfIdle(lane: Lane<T>): void {
     // A ready lane that was emptied by dropOldest is forgotten when `take` comes across it.
-    if (lane.busy || lane.ready || lane.waiting.length > 0) return
-    if (this.#lanes.get(lane.key) === lane) this.#lanes.delete(lane.key)
+    if (lane.busy || lane.ready !== undefined || lane.waiting.length > 0) return
+    if (this.#lanes.get(lane.id) === lane) this.#lanes.delete(lane.id)
   }
+}
+
+function laneId(item: LaneItem): string | object | undefined {
+  return item.key ?? item.company
 }

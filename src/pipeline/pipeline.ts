@@ -47,6 +47,8 @@ export interface PipelineLimits {
   readonly batch: { readonly size: number; readonly delayMs: number }
   readonly timeoutMs: number
   readonly attempts: number
+  /** Runners are threads of the host, or the host itself: one that dies may take it along. */
+  readonly sharesHost: boolean
   /** False: messages that the broker had kept are left out. */
   readonly retained: boolean
 }
@@ -128,6 +130,7 @@ export class Pipeline {
       batchDelayMs: limitsOfThis.batch.delayMs,
       timeoutMs: limitsOfThis.timeoutMs,
       attempts: limitsOfThis.attempts,
+      sharesHost: limitsOfThis.sharesHost,
       defer: parts.defer,
       mayRun: () => !this.#holdsBack || this.#hasRoomForResults,
       outcome: (task, outcome) => this.#outlet.outcome(task, outcome),

@@ -1,4 +1,4 @@
-import { RestartPolicy } from '../core/backoff.ts'
+import { type DeathKind, type RestartDecision, RestartPolicy } from '../core/backoff.ts'
 import type { Clock } from '../core/clock.ts'
 import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -13,6 +13,8 @@ export interface PoolSlot {
   batches: number
   /** No second batch behind the one under way: it may kill the runner. */
   exclusive: boolean
+  /** What its death would say of the model; told before it has exited. */
+  death: DeathKind
 }
 
 /** How the pool fares as a whole. */
@@ -150,7 +152,7 @@ export class RunnerPool {
         place.status = 'ready'
         place.reason = ''
         place.error = undefined
-        place.slot = { index: place.index, runner, batches: 0, exclusive: false }
+        place.slot = { index: place.index, runner, batches: 0, exclusive: false, death: 'first' }
         place.policy.started()
         this.#engine = ready.engine
         log.info('runner.ready', { engine: ready.engine, runnerPid: ready.pid })
@@ -162,11 +164,12 @@ export class RunnerPool {
   }
 
   #lost(place: Place, error: EdgebootError, whileStarting: boolean): void {
+    const kind = place.slot?.death
     place.slot = undefined
     place.runner = undefined
     place.error = error
     if (this.#stopped) return
-    const decision = whileStarting ? place.policy.failedToStart() : place.policy.died()
+    const decision = whileStarting ? place.policy.failedToStart() : this.#died(place, kind)
     const what = errorClause(error)
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
     if (decision.action === 'give-up') {
@@ -187,6 +190,15 @@ export class RunnerPool {
       })
     }
     this.#options.changed()
+  }
+
+  /** Messages go to any runner, so that one that kills is held against none of them. */
+  #died(place: Place, kind: DeathKind = 'first'): RestartDecision {
+    for (const { policy } of this.#places) {
+      if (kind === 'first') policy.suspectMessage()
+      if (kind === 'message') policy.acquit()
+    }
+    return place.policy.died(kind)
   }
 }
 

@@ -21,6 +21,6 @@ export interface Task extends LaneItem {
   readonly device: string | undefined
   /** Times that its runner died while it was the only one it could have been. */
   attempts: number
-  /** Its runner died: it is retried in a batch of its own, so that it can harm nobody else. */
-  alone: boolean
+  /** Its runner died: it is retried with its group of suspects alone, so that it harms nobody else. */
+  company: object | undefined
 }

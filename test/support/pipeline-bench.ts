@@ -61,6 +61,7 @@ export class PipelineBench {
         batch: { size: 64, delayMs: 0 },
         timeoutMs: 1000,
         attempts: 3,
+        sharesHost: false,
         retained: true,
         ...options.limits,
       },

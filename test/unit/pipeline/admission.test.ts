@@ -27,7 +27,13 @@ class Bench {
   admit(...sizes: readonly number[]): void {
     for (const bytes of sizes) {
       const device = String(this.#serial++)
-      this.admission.admit({ device, key: undefined, bytes, attempts: 0, alone: false } as Task)
+      this.admission.admit({
+        device,
+        key: undefined,
+        bytes,
+        attempts: 0,
+        company: undefined,
+      } as Task)
     }
   }
 

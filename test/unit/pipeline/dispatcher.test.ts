@@ -2,94 +2,8 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import { Dispatcher } from '../../../src/pipeline/dispatcher.ts'
-import { Lanes } from '../../../src/pipeline/lanes.ts'
-import type { Task } from '../../../src/pipeline/task.ts'
-import { FakeClock } from '../../support/fake-clock.ts'
-import { echo, fakePool, type FakeRunner, value } from '../../support/fake-runner.ts'
-
-interface BenchOptions {
-  readonly workers?: number
-  readonly batchSize?: number
-  readonly batchDelayMs?: number
-  readonly attempts?: number
-}
-
-/** A dispatcher over fake runners, whose deferred work runs when the test says so. */
-class Bench {
-  readonly clock = new FakeClock()
-  readonly runners: FakeRunner[] = []
-  readonly lanes = new Lanes<Task>()
-  readonly answered: string[] = []
-  readonly givenUp: string[] = []
-  mayRun = true
-  readonly #deferred: (() => void)[] = []
-  readonly dispatcher: Dispatcher
-
-  constructor(options: BenchOptions = {}) {
-    const pool = fakePool(this.runners, {
-      size: options.workers ?? 1,
-      clock: this.clock,
-      room: () => this.dispatcher.poke(),
-    })
-    this.dispatcher = new Dispatcher({
-      lanes: this.lanes,
-      pool,
-      clock: this.clock,
-      batchSize: options.batchSize ?? 64,
-      batchDelayMs: options.batchDelayMs ?? 0,
-      timeoutMs: 1000,
-      attempts: options.attempts ?? 3,
-      defer: (run) => this.#deferred.push(run),
-      mayRun: () => this.mayRun,
-      outcome: (task) => this.answered.push(nameOf(task)),
-      givenUp: (task) => this.givenUp.push(nameOf(task)),
-      retried: () => {},
-      taken: () => {},
-    })
-    pool.start()
-  }
-
-  push(name: string, key?: string): void {
-    this.lanes.push(taskOf(name, key))
-    this.dispatcher.poke()
-  }
-
-  /** Ends the turn of the event loop. */
-  turn(): void {
-    for (const run of this.#deferred.splice(0)) run()
-  }
-
-  async load(): Promise<void> {
-    for (const runner of this.runners) if (!runner.gone) await runner.load()
-    this.turn()
-  }
-
-  get alive(): FakeRunner[] {
-    return this.runners.filter((runner) => !runner.gone)
-  }
-}
-
-const nameOf = (task: Task): string => new TextDecoder().decode(task.origin.message.payload)
-
-function taskOf(name: string, key: string | undefined): Task {
-  const payload = new TextEncoder().encode(name)
-  const message = { topic: 't', payload, qos: 0, retain: false, duplicate: false, receivedAt: 0 }
-  return {
-    origin: {
-      message: message as Task['origin']['message'],
-      receivedAtMs: 0,
-      entry: undefined,
-      sessionsLost: 0,
-      eventsLeft: 1,
-    },
-    device: undefined,
-    key,
-    bytes: payload.byteLength,
-    attempts: 0,
-    alone: false,
-  }
-}
+import { DispatcherBench as Bench } from '../../support/dispatcher-bench.ts'
+import { echo, type FakeRunner, value } from '../../support/fake-runner.ts'
 
 const crash = new EdgebootError('RUNNER_EXITED', 'the runner was killed by SIGSEGV')
 
@@ -143,31 +57,6 @@ test('outcomes that come in pieces are given on at once', async () => {
   bench.runners[0]?.answer(echo)
   assert.deepEqual(bench.answered, ['a', 'b'])
   assert.equal(bench.dispatcher.inRunners, 0)
-})
-
-test('an event that kills its runner is given up after as many attempts alone, its neighbours live', async () => {
-  const bench = new Bench({ attempts: 3 })
-  await bench.load()
-  for (const name of ['one', 'poison', 'three']) bench.push(name, 'same')
-  bench.turn()
-  let deaths = 0
-  for (let round = 0; round < 20 && bench.answered.length + bench.givenUp.length < 3; round++) {
-    const [runner] = bench.alive
-    if (runner === undefined || runner.serving.length === 0) {
-      bench.clock.advance(60_000)
-      await bench.load()
-    } else if (runner.serving.includes('poison')) {
-      deaths += 1
-      runner.die(crash)
-      bench.turn()
-    } else {
-      runner.answer(echo)
-      bench.turn()
-    }
-  }
-  assert.deepEqual(bench.answered, ['one', 'three'])
-  assert.deepEqual(bench.givenUp, ['poison'])
-  assert.equal(deaths, 4, 'once in company and three times alone')
 })
 
 test('a batch that only waited behind a deadly one is not to blame', async () => {

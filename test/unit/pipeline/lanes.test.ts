@@ -4,6 +4,7 @@ import fc from 'fast-check'
 import { Lanes, type LaneItem } from '../../../src/pipeline/lanes.ts'
 
 interface Item extends LaneItem {
+  company: object | undefined
   readonly serial: number
 }
 
@@ -11,7 +12,7 @@ let serial = 0
 const item = (key: string | undefined, more: Partial<Item> = {}): Item => ({
   key,
   bytes: 10,
-  alone: false,
+  company: undefined,
   serial: serial++,
   ...more,
 })
@@ -54,13 +55,50 @@ test('a batch ends before it grows beyond the limit of bytes, but for one large 
   assert.deepEqual(keysOf(lanes.take(10, 1000)), ['c'])
 })
 
-test('an item that travels alone shares its batch with nobody', () => {
+test('suspects share a batch with nobody but those of their group, over several lanes', () => {
   const lanes = new Lanes<Item>()
+  const [one, other] = [{}, {}]
+  for (const [key, company] of Object.entries({ a: one, b: other, c: one, d: undefined })) {
+    lanes.push(item(key, { company }))
+  }
+  assert.equal(lanes.suspects, 3)
+  assert.deepEqual(keysOf(lanes.take(10, 1000)), ['d'])
+  assert.deepEqual(keysOf(lanes.take(10, 1000, 'suspect')), ['a', 'c'])
+  assert.deepEqual(keysOf(lanes.take(10, 1000, 'suspect')), ['b'])
+  assert.deepEqual(lanes.take(10, 1000, 'suspect'), [])
+  assert.equal(lanes.suspects, 0)
+})
+
+test('groups of suspects take turns', () => {
+  const lanes = new Lanes<Item>()
+  const [one, other] = [{}, {}]
+  for (const company of [one, one, other, other]) lanes.push(item(undefined, { company }))
+  const batches = Array.from({ length: 4 }, () => lanes.take(1, 1000, 'suspect'))
+  assert.deepEqual(
+    batches.map(([first]) => first?.company === one),
+    [true, false, true, false],
+  )
+})
+
+test('what comes behind a suspect of its key waits, what asks for no order does not', () => {
+  const lanes = new Lanes<Item>()
+  lanes.push(item('a', { company: {} }))
   lanes.push(item('a'))
-  lanes.push(item('b', { alone: true }))
-  lanes.push(item('c'))
-  const batches = [lanes.take(10, 1000), lanes.take(10, 1000), lanes.take(10, 1000)]
-  assert.deepEqual(batches.map(keysOf), [['a', 'c'], ['b'], []])
+  lanes.push(item(undefined, { company: {} }))
+  lanes.push(item(undefined))
+  assert.deepEqual(keysOf(lanes.take(10, 1000)), [undefined])
+})
+
+test('a suspect that is dropped leaves its lane to those behind it', () => {
+  const lanes = new Lanes<Item>()
+  lanes.push(item('a', { company: {} }))
+  lanes.push(item('a'))
+  assert.notEqual(lanes.dropOldest()?.company, undefined)
+  assert.deepEqual(keysOf(lanes.take(10, 1000)), ['a'])
+  lanes.push(item('b', { company: {} }))
+  lanes.dropOldest()
+  lanes.release([item('a')])
+  assert.equal(lanes.laneCount, 0)
 })
 
 test('items that are put back come before those that arrived since', () => {
@@ -95,9 +133,14 @@ test('ten thousand devices leave nothing behind', () => {
 // Random schedules against the promises: nothing lost, nothing twice, order kept per key, one
 // batch per key, and counts that are right at every step.
 test('no schedule of arrivals, batches, losses and drops loses, doubles or reorders an item', () => {
+  const take = fc.record({
+    do: fc.constant('take' as const),
+    max: fc.nat(6),
+    who: fc.constantFrom('innocent' as const, 'suspect' as const),
+  })
   const step = fc.oneof(
     { weight: 6, arbitrary: fc.record({ do: fc.constant('push' as const), key: fc.nat(4) }) },
-    { weight: 4, arbitrary: fc.record({ do: fc.constant('take' as const), max: fc.nat(6) }) },
+    { weight: 4, arbitrary: take },
     { weight: 3, arbitrary: fc.record({ do: fc.constant('finish' as const), nth: fc.nat(5) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('lose' as const), nth: fc.nat(5) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constant('drop' as const) }) },
@@ -114,7 +157,10 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
           pushed += 1
           lanes.push(item(what.key === 0 ? undefined : `k${what.key}`))
         } else if (what.do === 'take') {
-          const batch = lanes.take(what.max, 35)
+          const batch = lanes.take(what.max, 35, what.who)
+          assert.ok(batch.every(({ company }) => company === batch[0]?.company))
+          if (batch.length > 0)
+            assert.equal(batch[0]?.company !== undefined, what.who === 'suspect')
           assert.ok(batch.length <= what.max)
           for (const { key } of batch) {
             const busy = underWay.flat().some((other) => key !== undefined && other.key === key)
@@ -124,8 +170,11 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
         } else if (what.do === 'finish' || what.do === 'lose') {
           const [batch] = underWay.splice(what.nth % Math.max(underWay.length, 1), 1)
           if (batch === undefined) continue
-          if (what.do === 'lose') lanes.putBack(batch)
-          else left.push(...batch)
+          if (what.do === 'lose') {
+            const halves = [{}, {}]
+            batch.forEach((each, i) => (each.company = halves[i * 2 < batch.length ? 0 : 1]))
+            lanes.putBack(batch)
+          } else left.push(...batch)
           lanes.release(batch)
         } else {
           const dropped = lanes.dropOldest()
@@ -134,15 +183,20 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
         const gone = left.length + droppedItems.length
         assert.equal(lanes.size + underWay.flat().length + gone, pushed)
         assert.equal(lanes.bytes, lanes.size * 10)
+        assert.ok(lanes.suspects >= 0 && lanes.suspects <= lanes.size)
       }
       for (const batch of underWay) {
         left.push(...batch)
         lanes.release(batch)
       }
-      for (let batch = lanes.take(3, 1000); batch.length > 0; batch = lanes.take(3, 1000)) {
+      while (lanes.size > 0) {
+        // Whatever waits in a free lane can be taken at once.
+        const batch = [...lanes.take(3, 1000), ...lanes.take(3, 1000, 'suspect')]
+        assert.notEqual(batch.length, 0)
         left.push(...batch)
         lanes.release(batch)
       }
+      assert.equal(lanes.suspects, 0)
       assert.equal(new Set([...left, ...droppedItems]).size, pushed)
       assert.equal(left.length + droppedItems.length, pushed)
       const lastOf = new Map<string, number>()
@@ -151,7 +205,9 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
         assert.ok((lastOf.get(key) ?? -1) < mine, `order of ${key}`)
         lastOf.set(key, mine)
       }
-      assert.equal(lanes.take(1, 1000).length, 0)
+      for (const who of ['innocent', 'suspect'] as const) {
+        assert.equal(lanes.take(1, 1000, who).length, 0)
+      }
       assert.equal(lanes.laneCount, 0)
     }),
     { numRuns: 500 },
