@@ -62,6 +62,12 @@ async function stop(drainMs: number): Promise<void> {
   process.send(last, undefined, undefined, () => process.exit(0))
 }
 
+function answer(message: ToHost & { type: 'stats' | 'trail' }, asked: Pipeline): void {
+  const { type, requestId } = message
+  if (type === 'stats') tell({ type, requestId, stats: asked.stats() })
+  else tell({ type, requestId, trail: asked.trail(message.topic, message.lastMax) })
+}
+
 function fail(thrown: unknown): void {
   const error = asEdgebootError(thrown)
   process.stderr.write(`${error.stack ?? error.message}\n`)
@@ -73,9 +79,7 @@ process.on('message', (message: ToHost) => {
   if (message.type === 'start') start(message).catch(fail)
   else if (message.type === 'go') pipeline?.connect().catch(fail)
   else if (message.type === 'stop') stop(message.drainMs).catch(fail)
-  else if (pipeline !== undefined) {
-    tell({ type: 'stats', requestId: message.requestId, stats: pipeline.stats() })
-  }
+  else if (pipeline !== undefined) answer(message, pipeline)
 })
 // Without the parent nobody restarts, counts or stops us.
 process.on('disconnect', () => process.exit(stopping ? 0 : 1))

@@ -3,6 +3,7 @@ import type { WireError } from '../core/errors.ts'
 import type { LogFields, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import type { TrailView } from '../pipeline/trail.ts'
 import type { PipelineState } from './system-view.ts'
 
 /** From the main process to a host. Plain JSON: it travels over Node's IPC. */
@@ -20,6 +21,13 @@ export type ToHost =
   /** To a host that stands by: the other one is gone, connect. */
   | { readonly type: 'go' }
   | { readonly type: 'stats'; readonly requestId: number }
+  /** Where the last events ended: of one topic, or of all. */
+  | {
+      readonly type: 'trail'
+      readonly requestId: number
+      readonly topic?: string
+      readonly lastMax: number
+    }
   | { readonly type: 'stop'; readonly drainMs: number }
 
 /** From a host to the main process. */
@@ -32,6 +40,7 @@ export type FromHost =
     }
   /** The answer to a question, or without one the heartbeat: it turns, and this is where it stands. */
   | { readonly type: 'stats'; readonly requestId?: number; readonly stats: PipelineStats }
+  | { readonly type: 'trail'; readonly requestId: number; readonly trail: TrailView }
   | {
       readonly type: 'log'
       readonly level: LogLevel
@@ -47,6 +56,6 @@ export const heartbeatIntervalMs = 5000
 /** The messages are ours on both sides, but a model in the host's process could send its own. */
 export function isFromHost(message: unknown): message is FromHost {
   if (typeof message !== 'object' || message === null || !('type' in message)) return false
-  const types: readonly unknown[] = ['state', 'stats', 'log', 'failed']
+  const types: readonly unknown[] = ['state', 'stats', 'trail', 'log', 'failed']
   return types.includes(message.type)
 }

@@ -6,6 +6,7 @@ import type { Logger, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import { addStats, closeBooks, emptyStats } from '../pipeline/ledger.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
 import type { FromHost } from './host-messages.ts'
 import type { StartHostProcess } from './host-process.ts'
 import { SupervisedHost } from './supervised-host.ts'
@@ -133,6 +134,17 @@ export class PipelineSupervisor {
   async stats(): Promise<PipelineStats> {
     await this.#host?.askForStats()
     return this.#lastStats
+  }
+
+  /**
+   * Where the last events of its host ended; empty when it has none, or does not answer within a
+   * second.
+   *
+   * @param topic - `undefined` for all.
+   * @param lastMax - Endings to list.
+   */
+  async trail(topic: string | undefined, lastMax: number): Promise<TrailView> {
+    return this.#host?.trail(topic, lastMax) ?? emptyTrail
   }
 
   /** Lets the host drain, and kills one that does not leave. Idempotent; never rejects. */

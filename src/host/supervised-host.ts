@@ -2,13 +2,13 @@ import { EdgebootError, fromWireError } from '../core/errors.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
 import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
 import type { HostProcess, StartHostProcess } from './host-process.ts'
+import { HostQuestions } from './host-questions.ts'
 
 /** Silence after which a host is taken for hung, if it stays silent for another check. */
 const silenceMsMax = 6 * heartbeatIntervalMs
-/** How long a host may take to answer a question before its last answer is used. */
-const statsAnswerMs = 1000
 /** Beyond the drain: closing connections and leaving. */
 const leaveMs = 3000
 
@@ -47,14 +47,17 @@ export class SupervisedHost {
   #heardAt: number
   #strikes = 0
   #heartbeat: Timer | undefined
-  #requestId = 0
-  readonly #requests = new Map<number, () => void>()
+  /** The counts go to the listener, asked for or not: an answer is but the sign that they did. */
+  readonly #statsQuestions: HostQuestions<undefined>
+  readonly #trailQuestions: HostQuestions<TrailView>
 
   constructor(options: SupervisedHostOptions, listener: SupervisedHostListener) {
     this.#options = options
     this.#listener = listener
     const { order, environment, startHost, clock, log } = options
     this.#heardAt = clock.monotonic()
+    this.#statsQuestions = new HostQuestions(clock, () => undefined)
+    this.#trailQuestions = new HostQuestions(clock, () => emptyTrail)
     this.#process = startHost(order.pipeline.name, environment, {
       message: (message) => this.#heard(message),
       printed: (level, fields) => log.log(level, 'host.print', fields),
@@ -90,17 +93,13 @@ export class SupervisedHost {
 
   /** Asks for its counts; resolves when they were told, when it is gone, or after a second. */
   askForStats(): Promise<void> {
-    const requestId = this.#requestId++
-    return new Promise((resolve) => {
-      const answer = (): void => {
-        timer.cancel()
-        this.#requests.delete(requestId)
-        resolve()
-      }
-      const timer = this.#options.clock.after(statsAnswerMs, answer, { keepAlive: true })
-      this.#requests.set(requestId, answer)
-      this.#process.send({ type: 'stats', requestId })
-    })
+    return this.#statsQuestions.ask((requestId) => this.#process.send({ type: 'stats', requestId }))
+  }
+
+  /** Where its last events ended; empty when it is gone, or does not answer within a second. */
+  trail(topic: string | undefined, lastMax: number): Promise<TrailView> {
+    const question = { type: 'trail', lastMax, ...(topic === undefined ? {} : { topic }) } as const
+    return this.#trailQuestions.ask((requestId) => this.#process.send({ ...question, requestId }))
   }
 
   /** Lets it drain, and kills it if it does not leave. Resolves when it is gone. Idempotent. */
@@ -128,7 +127,10 @@ export class SupervisedHost {
       this.#listener.state(message)
     } else if (message.type === 'stats') {
       this.#listener.stats(message.stats)
-      if (message.requestId !== undefined) this.#requests.get(message.requestId)?.()
+      const { requestId } = message
+      if (requestId !== undefined) this.#statsQuestions.answered(requestId, undefined)
+    } else if (message.type === 'trail') {
+      this.#trailQuestions.answered(message.requestId, message.trail)
     } else if (message.type === 'log') {
       this.#options.log.log(message.level, message.event, message.fields)
     } else if (message.type === 'failed') {
@@ -162,7 +164,8 @@ export class SupervisedHost {
         details: { pid, exitCode: code, signal, lastLines },
       })
     this.#listener.exited(error)
-    for (const answer of this.#requests.values()) answer()
+    this.#statsQuestions.giveUp()
+    this.#trailQuestions.giveUp()
     this.#gone.resolve()
   }
 }

@@ -16,7 +16,13 @@ export interface IntakeParts {
   /** Events beyond the one that the message counts for. */
   readonly fannedOut: (events: number) => void
   readonly accepted: (task: Task) => void
-  readonly dropped: (origin: MessageInMotion, reason: DropReason) => void
+  readonly dropped: (
+    origin: MessageInMotion,
+    reason: DropReason,
+    device: string | undefined,
+  ) => void
+  /** What there is to say about a drop that comes next. */
+  readonly why: (reason: DropReason, text: string) => void
 }
 
 /**
@@ -34,11 +40,11 @@ export class Intake {
   take(origin: MessageInMotion): void {
     const { message } = origin
     if (message.stray === true) {
-      this.#parts.dropped(origin, 'unsubscribed')
+      this.#parts.dropped(origin, 'unsubscribed', undefined)
       return
     }
     if (message.retain && !this.#parts.retained) {
-      this.#parts.dropped(origin, 'retained')
+      this.#parts.dropped(origin, 'retained', undefined)
       return
     }
     const decoded =
@@ -53,7 +59,8 @@ export class Intake {
         fault,
         detail,
       }))
-      this.#parts.dropped(origin, 'decode')
+      this.#parts.why('decode', `${fault}: ${detail}`)
+      this.#parts.dropped(origin, 'decode', undefined)
       return
     }
     this.#match(origin, decoded.event)
@@ -61,14 +68,15 @@ export class Intake {
 
   #match(origin: MessageInMotion, event: unknown): void {
     const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
-    const rejected = misses.filter(({ stage }) => stage === 'when').length
-    if (matches.length + rejected === 0) {
-      this.#parts.dropped(origin, 'device')
+    const rejected = misses.filter(({ stage }) => stage === 'when')
+    const events = matches.length + rejected.length
+    if (events === 0) {
+      this.#parts.dropped(origin, 'device', undefined)
       return
     }
-    origin.eventsLeft = matches.length + rejected
-    this.#parts.fannedOut(origin.eventsLeft - 1)
-    for (let i = 0; i < rejected; i++) this.#parts.dropped(origin, 'when')
+    origin.eventsLeft = events
+    this.#parts.fannedOut(events - 1)
+    for (const { device } of rejected) this.#parts.dropped(origin, 'when', device)
     for (const { device } of matches) {
       this.#parts.accepted({
         origin,

@@ -19,6 +19,8 @@ export interface OutletParts {
   readonly dropped: (task: Task, reason: DropReason) => void
   /** The sink was closed first: nothing is known of its result. */
   readonly interrupted: (task: Task) => void
+  /** What there is to say about a drop that comes next. */
+  readonly why: (reason: DropReason, text: string) => void
 }
 
 /** The user properties of results. */
@@ -60,6 +62,7 @@ export class Outlet {
         where,
         traceback,
       }))
+      this.#parts.why('model', `${type}: ${message}`)
       this.#parts.dropped(task, 'model')
     }
   }
@@ -71,7 +74,9 @@ export class Outlet {
       code: error.code,
       error: error.message,
     }))
-    this.#parts.dropped(task, error.code === 'RUNNER_DEADLINE' ? 'deadline' : 'crash')
+    const reason = error.code === 'RUNNER_DEADLINE' ? 'deadline' : 'crash'
+    this.#parts.why(reason, error.message)
+    this.#parts.dropped(task, reason)
   }
 
   #publish(task: Task, payload: Uint8Array): void {
@@ -104,8 +109,13 @@ export class Outlet {
     }
     const fields = { failure: outcome, bytes }
     this.#tell('warn', 'result.unpublished', outcome, task, () => fields)
-    if (outcome === 'closed') this.#parts.interrupted(task)
-    else this.#parts.dropped(task, reasonOf(outcome))
+    if (outcome === 'closed') {
+      this.#parts.interrupted(task)
+      return
+    }
+    const reason = reasonOf(outcome)
+    this.#parts.why(reason, outcome)
+    this.#parts.dropped(task, reason)
   }
 
   #tell(

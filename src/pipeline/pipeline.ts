@@ -16,6 +16,7 @@ import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
 import type { DropReason, PipelineStats } from './pipeline-stats.ts'
 import type { RunnerPool } from './runner-pool.ts'
 import type { MessageInMotion, Task } from './task.ts'
+import { Trail, type TrailView } from './trail.ts'
 
 /** What a pipeline is made of. */
 export interface PipelineParts {
@@ -71,6 +72,7 @@ export class Pipeline {
   readonly #limits: PipelineLimits
   readonly #lanes = new Lanes<Task>()
   readonly #ledger = new Ledger()
+  readonly #trail: Trail
   readonly #window: AckWindow
   readonly #pool: RunnerPool
   readonly #dispatcher: Dispatcher
@@ -89,6 +91,7 @@ export class Pipeline {
   constructor(parts: PipelineParts, limitsOfThis: PipelineLimits) {
     this.#parts = parts
     this.#limits = limitsOfThis
+    this.#trail = new Trail(parts.clock)
     this.#occasionally = new OccasionalLog(parts.log, parts.clock)
     this.#window = new AckWindow((token) => parts.source.acknowledge(token))
     this.#intake = new Intake({
@@ -98,7 +101,10 @@ export class Pipeline {
       occasionally: this.#occasionally,
       fannedOut: (events) => this.#ledger.fannedOut(events),
       accepted: (task) => this.#accepted(task),
-      dropped: (origin, reason) => this.#dropEvent(origin, reason),
+      // At once: the clock need not be asked again.
+      dropped: (origin, reason, device) =>
+        this.#dropEvent(origin, reason, device, origin.receivedAtMs),
+      why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#admission = new Admission({
       lanes: this.#lanes,
@@ -117,6 +123,7 @@ export class Pipeline {
       spooled: (task) => this.#spooled(task),
       dropped: (task, reason) => this.#drop(task, reason),
       interrupted: (task) => this.#interrupt(task),
+      why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#pool = parts.createPool({
       changed: () => this.#poolChanged(),
@@ -228,6 +235,16 @@ export class Pipeline {
     })
   }
 
+  /**
+   * Where the last events ended.
+   *
+   * @param topic - `undefined` for all.
+   * @param lastMax - Endings to list.
+   */
+  trail(topic: string | undefined, lastMax: number): TrailView {
+    return this.#trail.view(topic, lastMax)
+  }
+
   get #blocks(): boolean {
     return this.#limits.queue.whenFull === 'block'
   }
@@ -265,24 +282,33 @@ export class Pipeline {
   }
 
   #published(task: Task, bytes: number): void {
-    this.#ledger.published(bytes, this.#parts.clock.monotonic() - task.origin.receivedAtMs)
+    const now = this.#parts.clock.monotonic()
+    this.#ledger.published(bytes, now - task.origin.receivedAtMs)
+    this.#trail.record('published', task.origin, task.device, now)
     this.#settle(task.origin)
     this.#left()
   }
 
   #spooled(task: Task): void {
     this.#ledger.spooled()
+    this.#trail.record('spooled', task.origin, task.device, this.#parts.clock.monotonic())
     this.#settle(task.origin)
     this.#left()
   }
 
   #drop(task: Task, reason: DropReason): void {
-    this.#dropEvent(task.origin, reason)
+    this.#dropEvent(task.origin, reason, task.device, this.#parts.clock.monotonic())
     this.#left()
   }
 
-  #dropEvent(origin: MessageInMotion, reason: DropReason): void {
+  #dropEvent(
+    origin: MessageInMotion,
+    reason: DropReason,
+    device: string | undefined,
+    endedAtMs: number,
+  ): void {
     this.#ledger.dropped(reason)
+    this.#trail.record(reason, origin, device, endedAtMs)
     this.#settle(origin)
     this.#noticeEmpty()
   }
@@ -291,7 +317,9 @@ export class Pipeline {
   #interrupt(task: Task): void {
     const { entry, sessionsLost } = task.origin
     const comesAgain = entry !== undefined && sessionsLost === this.#ledger.sessionsLost
-    this.#ledger.dropped(comesAgain ? 'unacknowledged' : 'stopped')
+    const reason = comesAgain ? 'unacknowledged' : 'stopped'
+    this.#ledger.dropped(reason)
+    this.#trail.record(reason, task.origin, task.device, this.#parts.clock.monotonic())
     this.#left()
   }
 

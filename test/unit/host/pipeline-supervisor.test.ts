@@ -3,6 +3,7 @@ import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
+import { emptyTrail } from '../../../src/pipeline/trail.ts'
 import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { model, settle, SupervisorBench } from '../../support/supervisor-bench.ts'
 
@@ -117,6 +118,22 @@ test('stats are those that the host answers, and the last known ones when it doe
   const unanswered = bench.supervisor.stats()
   bench.clock.advance(1000)
   assert.equal((await unanswered).received, 7)
+})
+
+test('where the last events ended is asked of the host, and nothing is known without one', async () => {
+  const bench = new SupervisorBench()
+  assert.deepEqual(await bench.supervisor.trail('t', 10), emptyTrail)
+  await bench.start()
+  const asked = bench.supervisor.trail('t', 10)
+  const question = bench.host.sent.at(-1)
+  assert.ok(question?.type === 'trail')
+  assert.deepEqual([question.topic, question.lastMax], ['t', 10])
+  const trail = { ...emptyTrail, remembered: 3 }
+  bench.host.say({ type: 'trail', requestId: question.requestId, trail })
+  assert.equal((await asked).remembered, 3)
+  const open = bench.supervisor.trail(undefined, 10)
+  bench.host.kill('SIGKILL')
+  assert.deepEqual(await open, emptyTrail)
 })
 
 test('counts go on over the restart of a host', async () => {
