@@ -17,6 +17,8 @@ export interface LoadOptions {
   readonly cwd?: string
   /** Overrides `models.folder`. */
   readonly modelsFolder?: string
+  /** Overrides `stateFolder`. */
+  readonly stateFolder?: string
   /** Goes into generated client ids; tells installations with the same file apart. */
   readonly instance?: string
   /** The same for brokers that keep a session; see `readIdentity`. Default: `instance`, and nothing is written. */
@@ -86,6 +88,7 @@ function inspect(file: string, options: LoadOptions): { findings: Findings; sett
       instance,
       readIdentity: options.readIdentity ?? (() => instance),
       modelsFolder: options.modelsFolder,
+      stateFolder: options.stateFolder,
       readSecret: (path) => readFileSync(path, 'utf8'),
     },
   })

@@ -23,6 +23,8 @@ export interface PlanSurroundings {
   readonly readIdentity: (stateFolder: string) => string
   /** Overrides `models.folder` and its defaults. */
   readonly modelsFolder: string | undefined
+  /** Overrides `stateFolder` and its default. */
+  readonly stateFolder: string | undefined
   /** Reads a secret from an absolute path; throws when it cannot. */
   readonly readSecret: (path: string) => string
 }

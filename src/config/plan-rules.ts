@@ -118,6 +118,7 @@ class RulePlanner {
     return {
       name: this.#processName(rule.sub.name, func.pipeline.model.name),
       rule: name,
+      func: func.name,
       source: {
         broker: source,
         clientId: clientIds.source,

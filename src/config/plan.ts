@@ -36,9 +36,11 @@ export function planSettings(context: PlanContext): Settings {
 
 /** Beside the store of models unless configured, in one folder, so that it can be left out of a copy. */
 function planStateFolder(context: PlanContext, models: ModelsSettings): string {
+  const { stateFolder: override, file } = context.surroundings
+  if (override !== undefined) return override
   const configured = context.config.stateFolder
   if (configured === undefined) return join(models.folder, '.edgeboot', 'state')
-  return resolve(dirname(context.surroundings.file), configured)
+  return resolve(dirname(file), configured)
 }
 
 function planWeb(context: PlanContext): WebSettings {

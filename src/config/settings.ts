@@ -126,6 +126,8 @@ export interface PipelineSettings {
   /** pyboot's name of the process: `sub_process_{sub.name}_{modelName}_{i}`. Unique. */
   readonly name: string
   readonly rule: string
+  /** Name of the func; that of its model unless it has its own. Unique within the rule. */
+  readonly func: string
   readonly source: SourceSettings
   readonly sink: SinkSettings
   readonly model: ModelSource

@@ -15,6 +15,8 @@ export interface ModelPackage {
   readonly functionName?: string
   /** SHA-256 of the zip in hex; absent for a folder. */
   readonly sha256?: string
+  /** Of a folder that is used where it lies: changes when one of its files does. */
+  readonly contents?: string
   /** The models folder that it belongs to, for models that import their siblings as pyboot lets them. */
   readonly modelsFolder: string
 }

@@ -4,6 +4,7 @@ import type { Clock } from '../core/clock.ts'
 import { asEdgebootError } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/log.ts'
 import { detectEntry, detectModule, findModule, type DetectedEntry } from './detect-entry.ts'
+import { folderContents } from './folder-contents.ts'
 import { expectedDigests, hasDigest, type ExpectedDigests } from './digest.ts'
 import { assertModelName } from './model-name.ts'
 import type { ModelPackage } from './model-package.ts'
@@ -83,7 +84,7 @@ export class ModelStore {
     // An address is what `always` looks at; without one there is only the disk.
     if (this.#settings.download !== 'always' || source.address === undefined) {
       const placed = await this.#placed(source)
-      if (placed !== undefined) return this.#fromFolder(source, placed)
+      if (placed !== undefined) return await this.#fromFolder(source, placed)
     }
     try {
       return await this.#obtain(source, expected, options)
@@ -177,7 +178,7 @@ export class ModelStore {
     if (!isRemoteAddress(address)) {
       if (!isAbsolute(address)) throw unsupportedAddressError(source.name, address)
       if ((await statPackage(source.name, address)).isFolder) {
-        return this.#fromFolder(source, await this.#detect(source, [address]))
+        return await this.#fromFolder(source, await this.#detect(source, [address]))
       }
     }
     const { signal } = options
@@ -233,7 +234,7 @@ export class ModelStore {
     }
   }
 
-  #fromFolder(source: ModelSource, entry: DetectedEntry): ModelPackage {
+  async #fromFolder(source: ModelSource, entry: DetectedEntry): Promise<ModelPackage> {
     if (source.md5 !== undefined || source.sha256 !== undefined) {
       this.#warnOnce('model.folder-digest-unchecked', source.name, {
         folder: entry.folder,
@@ -241,7 +242,8 @@ export class ModelStore {
       })
     }
     const { folder: modelsFolder } = this.#settings
-    return { name: source.name, version: 'folder', ...entry, modelsFolder }
+    const { digest: contents } = await folderContents(entry.folder)
+    return { name: source.name, version: 'folder', ...entry, contents, modelsFolder }
   }
 
   async #detect(source: ModelSource, folders: readonly string[]): Promise<DetectedEntry> {
@@ -261,7 +263,7 @@ export class ModelStore {
       if (found !== undefined) return found
     }
     const placed = await this.#placed(source).catch(() => undefined)
-    return placed === undefined ? undefined : this.#fromFolder(source, placed)
+    return placed === undefined ? undefined : await this.#fromFolder(source, placed)
   }
 
   async #clean(): Promise<void> {

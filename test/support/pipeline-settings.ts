@@ -7,6 +7,7 @@ export function pipelineSettings(more: Partial<PipelineSettings> = {}): Pipeline
   return {
     name: 'sub_process_b1_echo_0',
     rule: 'echo',
+    func: 'echo',
     source: {
       broker,
       clientId: 'in',

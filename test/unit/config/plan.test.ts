@@ -24,6 +24,7 @@ test('fills in every default', () => {
   assert.deepEqual(pipeline, {
     name: 'sub_process_plant_m_0',
     rule: 'r',
+    func: 'm',
     source: {
       broker: pipeline.source.broker,
       clientId: pipeline.source.clientId,
@@ -140,6 +141,7 @@ isolation: process
       {
         name: 'sub_process_plant_thr_0',
         rule: 'threshold',
+        func: 'threshold',
         source: {
           broker,
           clientId: 'thr-in-threshold',

@@ -84,7 +84,9 @@ test('uses a folder that was put there by hand, before any address', async () =>
   await using bench = await Bench.make()
   const entryFile = await bench.scratch.write('models/thr/index.py')
   const address = bench.serve(await pythonModel('1'))
-  assert.deepEqual(await bench.resolve({ address }), {
+  const { contents, ...found } = await bench.resolve({ address })
+  assert.match(contents ?? '', /^[0-9a-f]{16}$/)
+  assert.deepEqual(found, {
     name: 'thr',
     version: 'folder',
     runtime: 'python',
