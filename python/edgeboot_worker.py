@@ -1,7 +1,8 @@
 """The Python end of edgeboot's frame protocol: loads one model and answers events.
 
-Started by edgeboot as ``python3 edgeboot_worker.py NAME`` with two extra descriptors: frames come
-in on 3 and go out on 4. ``src/runtime/frame.ts`` describes them. What the model prints goes to
+Started by edgeboot as ``python3 edgeboot_worker.py NAME`` with three extra descriptors: frames come
+in on 3 and go out on 4, and on SIGUSR1 the stacks of all threads are written to 5.
+``src/runtime/frame.ts`` describes the frames. What the model prints goes to
 stdout and stderr, which edgeboot turns into log lines, and never mixes with frames.
 
 Standard library only; Python 3.6 to 3.13. ``docs/writing-models.md`` says what a model may expect.
@@ -15,6 +16,7 @@ if sys.version_info < (3, 6):
 
 import atexit
 import faulthandler
+import fcntl
 import gc
 import importlib
 import importlib.util
@@ -37,6 +39,10 @@ except ImportError:  # an interpreter without threads
 
 FRAMES_IN = 3
 FRAMES_OUT = 4
+STACKS_OUT = 5
+
+# Where the descriptor for stacks is moved to, out of the way of models that close what they see.
+STACKS_OUT_FROM = 200
 
 START, INFER, DRAIN = 1, 2, 3
 READY, FAILED, RESULT, LOG = 129, 130, 131, 132
@@ -645,6 +651,42 @@ def name_process(libc, name):
         pass
 
 
+def show_stacks_on_signal():
+    """SIGUSR1 has the stacks of all threads written, whatever the model is doing.
+
+    faulthandler writes from within the signal handler: no interpreter, no lock and no stream of
+    the model is needed, so it works in an endless loop, in C code and in a sleep.
+    """
+    try:
+        try:
+            descriptor = fcntl.fcntl(STACKS_OUT, fcntl.F_DUPFD_CLOEXEC, STACKS_OUT_FROM)
+            os.close(STACKS_OUT)
+        except OSError:  # fewer descriptors are allowed
+            descriptor = STACKS_OUT
+            os.set_inheritable(descriptor, False)
+        faulthandler.register(signal.SIGUSR1, file=descriptor, all_threads=True, chain=False)
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=lambda: close_quietly(descriptor))
+    except Exception:  # it is then ended without
+        pass
+
+
+def close_quietly(descriptor):
+    try:
+        os.close(descriptor)
+    except OSError:
+        pass
+
+
+def be_first_to_go():
+    """When memory runs out, Linux takes this process rather than the one that keeps it."""
+    try:
+        with open("/proc/self/oom_score_adj", "w") as file:
+            file.write("500")
+    except OSError:
+        pass
+
+
 def keep_descriptors():
     """Programs and processes that the model starts must not hold the frames open."""
     for descriptor in (FRAMES_IN, FRAMES_OUT):
@@ -656,10 +698,7 @@ def keep_descriptors():
 
 def close_descriptors():
     for descriptor in (FRAMES_IN, FRAMES_OUT):
-        try:
-            os.close(descriptor)
-        except OSError:
-            pass
+        close_quietly(descriptor)
 
 
 def text_stream(descriptor):
@@ -712,6 +751,8 @@ def main():
     libc = die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which stops us in order
     keep_descriptors()
+    show_stacks_on_signal()
+    be_first_to_go()
     take_streams(libc)
     frames, output = FrameInput(FRAMES_IN), FrameOutput(FRAMES_OUT)
     frame = frames.read()

@@ -246,7 +246,7 @@ export class Dispatcher {
     for (const [slot, batches] of this.#underWay) {
       const leftMs = (batches[0]?.progressAt ?? 0) + timeoutMs - clock.monotonic()
       if (leftMs > 0) nextMs = Math.min(nextMs, leftMs)
-      else slot.runner.kill(deadlineError(slot.index, timeoutMs))
+      else slot.runner.interrupt(deadlineError(slot.index, timeoutMs))
     }
     if (nextMs < Infinity) this.#armWatch(nextMs)
   }

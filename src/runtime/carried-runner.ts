@@ -12,9 +12,12 @@ import type {
   RunnerReady,
   RunnerSpec,
 } from './runner.ts'
+import { withStack } from './stack-dump.ts'
 
 /** Between SIGTERM and SIGKILL when a stop is out of time. */
 export const terminateGraceMs = 1_000
+/** Between SIGTERM and SIGKILL for a runner that is stuck. */
+export const interruptGraceMs = 2_000
 /** A killed runner that the system does not give back in this time is given up as gone. */
 export const killedGoneMs = 5_000
 
@@ -42,7 +45,7 @@ export class CarriedRunner implements Runner {
   #startup: PromiseWithResolvers<RunnerReady> | undefined
   #startTimer: Timer | undefined
   #stopping: Promise<void> | undefined
-  /** Why it is being ended. */
+  /** Why it is being ended; that there is one is why it gives no more outcomes. */
   #verdict: EdgebootError | undefined
 
   constructor(
@@ -62,7 +65,7 @@ export class CarriedRunner implements Runner {
     if (this.#state !== 'new') return Promise.reject(this.#unusable())
     this.#state = 'starting'
     this.#startup = Promise.withResolvers<RunnerReady>()
-    this.#startTimer = this.#clock.after(this.#startMs, () => this.#condemn(this.#startTimeout()))
+    this.#startTimer = this.#clock.after(this.#startMs, () => this.interrupt(this.#startTimeout()))
     try {
       this.#carrier.open({
         ready: (ready) => this.#ready(ready),
@@ -88,7 +91,20 @@ export class CarriedRunner implements Runner {
 
   kill(error: EdgebootError): void {
     if (this.#state === 'new') this.#end(error)
-    else this.#condemn(error)
+    else if (this.#verdict === undefined) this.#condemn(error)
+    else if (this.#state !== 'gone') this.#killNow() // no time for further steps
+  }
+
+  interrupt(error: EdgebootError): void {
+    if (this.#state === 'new') this.#end(error)
+    if (this.#state === 'gone' || this.#verdict !== undefined) return
+    this.#verdict = error
+    void this.#carrier.stacks().then((dump) => {
+      if (this.#state === 'gone') return
+      this.#verdict = withStack(error, dump)
+      this.#carrier.terminate()
+      this.#after(interruptGraceMs, () => this.#killNow())
+    })
   }
 
   stop(deadlineMs: number): Promise<void> {
@@ -128,8 +144,12 @@ export class CarriedRunner implements Runner {
   #condemn(error: EdgebootError): void {
     if (this.#state === 'gone' || this.#verdict !== undefined) return
     this.#verdict = error
+    this.#killNow()
+  }
+
+  #killNow(): void {
     this.#carrier.kill()
-    this.#after(killedGoneMs, () => this.#end(error))
+    this.#after(killedGoneMs, () => this.#end(this.#verdict ?? this.#stopped()))
   }
 
   #end(error: EdgebootError): void {

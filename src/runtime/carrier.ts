@@ -1,6 +1,7 @@
 import type { ResultPiece } from './batch-codec.ts'
 import type { EdgebootError } from '../core/errors.ts'
 import type { InferItem, RunnerReady } from './runner.ts'
+import type { StackDump } from './stack-dump.ts'
 
 /** What a carrier reports. `gone` comes once and last, after everything else was reported. */
 export interface CarrierListener {
@@ -26,6 +27,11 @@ export interface Carrier {
   infer(batchId: number, items: readonly InferItem[]): void
   /** Asks it to end by itself once everything sent before is answered. */
   drain(): void
+  /**
+   * What it is doing, as far as it can be made to tell within `stackDumpMs`. It is to be ended next:
+   * being asked may do it no good. Never rejects.
+   */
+  stacks(): Promise<StackDump>
   /** Asks it to end soon, finished or not. */
   terminate(): void
   /** Ends it now, whatever it does. */

@@ -8,6 +8,7 @@ import { createModelLog } from './model-log.ts'
 import { loadModel, ModelLoadError, type LoadedModel } from './model-module.ts'
 import { PrintedLines } from './printed-lines.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import type { StackDump } from './stack-dump.ts'
 import { parseFailed } from './worker-messages.ts'
 
 /**
@@ -76,6 +77,11 @@ class InlineCarrier implements Carrier {
 
   drain(): void {
     void this.#turn.then(() => this.#finish())
+  }
+
+  /** Whoever asks runs in the same thread: the model does not run now, it waits. */
+  stacks(): Promise<StackDump> {
+    return Promise.resolve({ remark: 'it waits for something asynchronous' })
   }
 
   terminate(): void {

@@ -39,7 +39,7 @@ export function describeModelError(thrown: unknown, folder: string): ModelError 
 }
 
 /** `file:line` of the innermost frame in the model's own files. */
-function placeInModel(stack: string, folder: string): string | undefined {
+export function placeInModel(stack: string, folder: string): string | undefined {
   for (const line of stack.split('\n')) {
     const place = placeOf(line)
     if (place === undefined || !place.file.startsWith(folder + sep)) continue

@@ -18,18 +18,23 @@ import {
 import { FrameReader } from './frame-reader.ts'
 import { PrintedLines } from './printed-lines.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import { noStack, stackCharsMax, stackDumpMs, type StackDump } from './stack-dump.ts'
 import { parseFailed, parseLog, parseReady, startMessage } from './worker-messages.ts'
 
 /** After an exit, how long what it left in its pipes is waited for. */
 const leftoversMs = 500
 /** How long a runner may live on after it closed the descriptor for its answers. */
 const muteMs = 1_000
+/** A dump has no end mark: it is whole when nothing more has come for this long. */
+const stacksQuietMs = 30
 
 /** The command that becomes a runner. */
 export interface ProcessCommand {
   /** Absolute path of the program. */
   readonly command: string
   readonly args: readonly string[]
+  /** For one that writes its stacks to descriptor 5 on SIGUSR1: what they say. */
+  readonly parseStacks?: (dump: string) => StackDump
 }
 
 /**
@@ -56,6 +61,7 @@ class ProcessCarrier implements Carrier {
   readonly #printed: PrintedLines
   readonly #frames = new FrameReader()
   #listener: CarrierListener | undefined
+  #command: ProcessCommand | undefined
   #child: ChildProcess | undefined
   #input: Writable | undefined
   #timer: Timer | undefined
@@ -85,12 +91,13 @@ class ProcessCarrier implements Carrier {
         details: { where: model.folder, model: model.name },
       })
     }
-    const { command, args } = this.#resolveCommand()
+    this.#command = this.#resolveCommand()
+    const { command, args } = this.#command
     const child = spawn(command, args, {
       cwd: model.folder,
       env,
       detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe'],
+      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
     })
     this.#child = child
     child.once('error', (cause) => this.#spawnFailed(command, cause))
@@ -99,9 +106,10 @@ class ProcessCarrier implements Carrier {
     this.#readPrinted(child)
     // Writing to, or reading from, one that just died is no news: its exit says so.
     // Without a free descriptor there are no streams, and `error` says so.
-    const [, , , input, output] = child.stdio ?? []
+    const [, , , input, output, stacks] = streamsOf(child)
     input?.on('error', () => {})
     output?.on('error', () => {})
+    stacks?.on('error', () => {})
     this.#input = (input ?? undefined) as Writable | undefined
     output?.on('end', () => this.#onMute())
     if (output) (output as Readable).on('data', (chunk: Buffer) => this.#onBytes(chunk))
@@ -116,6 +124,30 @@ class ProcessCarrier implements Carrier {
 
   drain(): void {
     this.#input?.write(encodeFrame(toRunner.drain, new Uint8Array(0)))
+  }
+
+  /** A descriptor of its own: what a model prints, or does to its streams, is not in the way. */
+  stacks(): Promise<StackDump> {
+    const { parseStacks } = this.#command ?? {}
+    const stream = this.#child && (streamsOf(this.#child)[5] as Readable | undefined)
+    if (parseStacks === undefined || !stream || this.#exited) return Promise.resolve(noStack)
+    return new Promise((resolve) => {
+      let text = ''
+      const finish = (): void => {
+        quiet?.cancel()
+        late.cancel()
+        resolve(parseStacks(text))
+      }
+      let quiet: Timer | undefined
+      const late = this.#clock.after(stackDumpMs, finish, { keepAlive: true })
+      stream.once('close', finish)
+      stream.on('data', (chunk: Buffer) => {
+        if (text.length < stackCharsMax) text += chunk.toString('latin1')
+        quiet?.cancel()
+        quiet = this.#clock.after(stacksQuietMs, finish)
+      })
+      this.#child?.kill('SIGUSR1')
+    })
   }
 
   terminate(): void {
@@ -225,4 +257,10 @@ class ProcessCarrier implements Carrier {
       },
     })
   }
+}
+
+/** By descriptor. Node's own type knows of five. */
+function streamsOf(child: ChildProcess): readonly (Readable | Writable | undefined)[] {
+  const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio ?? []
+  return streams.map((stream) => stream ?? undefined)
 }

@@ -5,6 +5,7 @@ import { EdgebootError } from '../core/errors.ts'
 import type { RunnerOptions } from './carried-runner.ts'
 import { createProcessRunner, type ProcessCommand } from './process-runner.ts'
 import type { Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import { parsePythonStacks } from './stack-dump.ts'
 
 /** The Python end of the frame protocol; sources and published package have it in one place. */
 const pythonWorkerFile = fileURLToPath(new URL('../../python/edgeboot_worker.py', import.meta.url))
@@ -23,7 +24,12 @@ export function createPythonRunner(
 }
 
 function pythonCommand(spec: RunnerSpec): ProcessCommand {
-  return { command: findPython(spec), args: [pythonWorkerFile, spec.pipeline] }
+  const { folder } = spec.model
+  return {
+    command: findPython(spec),
+    args: [pythonWorkerFile, spec.pipeline],
+    parseStacks: (dump) => parsePythonStacks(dump, folder, pythonWorkerFile),
+  }
 }
 
 /**

@@ -80,12 +80,16 @@ export interface RunnerListener {
  * `infer` may be called while a batch is under way, up to `limits.runnerBatchesMax`; batches are
  * served in order. `kill` ends it now, whatever it does, its whole process group included; batches
  * are `lost` with the given error, and it has `exited` with it, when it is gone: never from inside
- * `kill` or `infer`. `stop` lets batches under way end within `deadlineMs`, then
- * kills; it never rejects. Nothing is called after `stop` has resolved.
+ * `kill` or `infer`. `interrupt` does the same to a runner that is stuck, step by step: it is made to
+ * show its stacks (`stackDumpMs`), asked to end (SIGTERM), and killed `interruptGraceMs` later; the
+ * error that its owner gets is the given one, with `details.where` and `details.stack` where they
+ * could be had. No outcome comes after either call. `stop` lets batches under way end within
+ * `deadlineMs`, then kills; it never rejects. Nothing is called after `stop` has resolved.
  */
 export interface Runner {
   start(): Promise<RunnerReady>
   infer(items: readonly InferItem[], listener: BatchListener): void
   kill(error: EdgebootError): void
+  interrupt(error: EdgebootError): void
   stop(deadlineMs: number): Promise<void>
 }

@@ -9,7 +9,9 @@ import { protocolError } from './frame.ts'
 import { describeModelError, ownFolder } from './model-failure.ts'
 import { PrintedLines } from './printed-lines.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import { noStack, type StackDump } from './stack-dump.ts'
 import type { ThreadData, ToThread } from './thread-messages.ts'
+import { threadStack } from './thread-stack.ts'
 import { parseFailed, parseLog, parseReady } from './worker-messages.ts'
 
 /** After the end of a thread, how long what it left in its streams and its port is waited for. */
@@ -86,6 +88,12 @@ class ThreadCarrier implements Carrier {
 
   drain(): void {
     this.#port?.postMessage('drain' satisfies ToThread)
+  }
+
+  stacks(): Promise<StackDump> {
+    const worker = this.#worker
+    if (worker === undefined || this.#exitCode !== undefined) return Promise.resolve(noStack)
+    return threadStack(worker, ownFolder(this.#spec.model.folder), this.#clock)
   }
 
   terminate(): void {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { EdgebootError } from '../../src/core/errors.ts'
@@ -6,6 +7,7 @@ import { limits } from '../../src/core/limits.ts'
 import type { BatchAnswer, ModelUnderTest } from '../support/running-model.ts'
 import { published, RunningModel, withModelFolder } from '../support/running-model.ts'
 import { needsPython, pythonInterpreters } from '../support/python-interpreters.ts'
+import { until } from '../support/wait.ts'
 
 const fixtures = join(import.meta.dirname, '..', 'fixtures', 'runners')
 
@@ -272,6 +274,23 @@ function startsAndEndsAsPromised(kind: Kind): void {
     assert.equal(await running.exited, reason)
   })
 
+  test('ends when it is interrupted, with the reason given, and tells what it waited for', async () => {
+    const running = new RunningModel(kind.model)
+    await running.start()
+    const answer = running.infer([
+      { do: 'sleep', ms: 20 },
+      { do: 'sleep', ms: 60_000 },
+    ])
+    await until('it to come to the second event', () => running.outcomes >= 1)
+    running.runner.interrupt(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    const { lost } = await answer
+    assert.equal(lost?.code, 'RUNNER_DEADLINE')
+    const place = `it was at ${join(kind.model.folder, kind.model.entry)}:`
+    const told = kind.model.runtime === 'python' ? place : 'it waits for something asynchronous'
+    assert.ok(lost.message.startsWith(`took too long; ${told}`), lost.message)
+    assert.equal(await running.exited, lost)
+  })
+
   test('loses a batch that is given to it when it is gone', async () => {
     const running = new RunningModel(kind.model)
     await running.start()
@@ -303,6 +322,39 @@ function survivesAsPromised(kind: Kind): void {
     running.runner.kill(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
     assert.equal((await answer).lost?.code, 'RUNNER_DEADLINE')
     assert.equal((await running.exited).code, 'RUNNER_DEADLINE')
+  })
+
+  test('shows where a model spins when it is interrupted', async () => {
+    const running = new RunningModel(kind.model)
+    await running.start()
+    const answer = running.infer([
+      { do: 'echo', value: 1 },
+      { do: 'sleep', ms: 20 },
+      { do: 'spin' },
+    ])
+    await until('the event before it to be answered', () => running.outcomes >= 2)
+    running.runner.interrupt(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    const { lost } = await answer
+    const file = join(kind.model.folder, kind.model.entry)
+    const where = lost?.details.where ?? ''
+    const [line = ''] = /\d+$/.exec(where) ?? []
+    assert.equal(where, `${file}:${line}`)
+    const text = (await readFile(file, 'utf8')).split('\n')[Number(line) - 1] ?? ''
+    assert.match(text, /for \(;;\)|while True|pass/)
+    assert.match(String(lost?.details['stack']), /handler/)
+  })
+
+  test('disturbs no runner beside the one that it interrupts', async () => {
+    const [stuck, beside] = [new RunningModel(kind.model), new RunningModel(kind.model)]
+    await Promise.all([stuck.start(), beside.start()])
+    const answer = stuck.infer([{ do: 'spin' }])
+    stuck.runner.interrupt(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    const others = Array.from({ length: 50 }, (_, value) => ({ do: 'echo', value }))
+    const { outcomes } = await beside.infer(others)
+    assert.equal(outcomes.length, 50)
+    assert.equal((await answer).lost?.code, 'RUNNER_DEADLINE')
+    assert.equal(published((await beside.infer([{ do: 'echo', value: 7 }])).outcomes[0]), '7')
+    await beside.stop()
   })
 
   test('tells of a model that exits in its handler, with the code', async () => {

@@ -42,6 +42,10 @@ export class FakeRunner implements Runner {
     this.die(error)
   }
 
+  interrupt(error: EdgebootError): void {
+    this.die(error)
+  }
+
   /** Ends at once, and loses what it was working on. */
   stop(): Promise<void> {
     this.gone = true

@@ -62,6 +62,8 @@ export class RunningModel {
   readonly runner: Runner
   readonly lines: RecordedLine[] = []
   readonly exits: EdgebootError[] = []
+  /** How many events were answered, in all batches. */
+  outcomes = 0
   /** The first time that the runner said that it is gone. */
   readonly exited: Promise<EdgebootError>
 
@@ -94,6 +96,7 @@ export class RunningModel {
       event: event instanceof Uint8Array ? event : Buffer.from(JSON.stringify(event)),
       context: Buffer.from(JSON.stringify(contexts[i] ?? { topic: 't', qos: 0 })),
     }))
+    const answered = (count: number): void => void (this.outcomes += count)
     return new Promise((resolve) => {
       const outcomes: InferOutcome[] = []
       const pieces: number[] = []
@@ -101,6 +104,7 @@ export class RunningModel {
         outcomes(first, piece) {
           if (first !== outcomes.length) throw new Error(`a gap at ${outcomes.length}`)
           outcomes.push(...piece)
+          answered(piece.length)
           pieces.push(piece.length)
           if (outcomes.length === items.length) resolve({ outcomes, pieces })
         },

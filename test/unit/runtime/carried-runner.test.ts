@@ -4,10 +4,12 @@ import { EdgebootError } from '../../../src/core/errors.ts'
 import { limits } from '../../../src/core/limits.ts'
 import {
   CarriedRunner,
+  interruptGraceMs,
   killedGoneMs,
   terminateGraceMs,
 } from '../../../src/runtime/carried-runner.ts'
 import type { Carrier, CarrierListener } from '../../../src/runtime/carrier.ts'
+import type { StackDump } from '../../../src/runtime/stack-dump.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { specOf } from '../../support/running-model.ts'
 
@@ -30,6 +32,11 @@ class FakeCarrier implements Carrier {
   drain(): void {
     this.asked.push('drain')
   }
+  readonly dump = Promise.withResolvers<StackDump>()
+  stacks(): Promise<StackDump> {
+    this.asked.push('stacks')
+    return this.dump.promise
+  }
   terminate(): void {
     this.asked.push('terminate')
   }
@@ -43,6 +50,8 @@ class Scene {
   readonly carrier = new FakeCarrier()
   /** Everything that the runner told, in order. */
   readonly told: string[] = []
+  /** Of batches that were lost. */
+  readonly errors: EdgebootError[] = []
   readonly runner = new CarriedRunner(
     this.carrier,
     spec,
@@ -60,6 +69,12 @@ class Scene {
     return this
   }
 
+  async showsStack(dump: StackDump): Promise<void> {
+    this.carrier.dump.resolve(dump)
+    await this.carrier.dump.promise
+    await Promise.resolve()
+  }
+
   get says(): CarrierListener {
     if (this.carrier.listener === undefined) throw new Error('not started')
     return this.carrier.listener
@@ -68,7 +83,10 @@ class Scene {
   infer(): void {
     this.runner.infer([item], {
       outcomes: () => void this.told.push('outcome'),
-      lost: (error) => void this.told.push(`lost ${error.code}`),
+      lost: (error) => {
+        this.told.push(`lost ${error.code}`)
+        this.errors.push(error)
+      },
     })
   }
 }
@@ -141,6 +159,52 @@ describe('CarriedRunner', () => {
     scene.runner.kill(late)
     scene.clock.advance(killedGoneMs)
     assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
+  })
+
+  test('interrupts step by step: its stacks, then terminate, then kill', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.interrupt(late)
+    scene.runner.interrupt(crash)
+    assert.deepEqual(scene.carrier.asked, ['infer 1', 'stacks'])
+    await scene.showsStack({ text: 'in index.py', where: 'index.py:3' })
+    assert.equal(scene.carrier.asked.at(-1), 'terminate')
+    scene.clock.advance(interruptGraceMs)
+    assert.equal(scene.carrier.asked.at(-1), 'kill')
+    assert.deepEqual(scene.told, [])
+    scene.says.gone(crash)
+    assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
+    assert.deepEqual(scene.errors[0]?.details, { where: 'index.py:3', stack: 'in index.py' })
+    assert.equal(scene.errors[0]?.message, 'too late; it was at index.py:3')
+    assert.equal(scene.clock.timers, 0)
+  })
+
+  test('takes no answer of a runner that it interrupted', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.interrupt(late)
+    scene.says.result({ batchId: 1, first: 0, outcomes: [{ kind: 'empty' }] })
+    assert.deepEqual(scene.told, [])
+  })
+
+  test('tells why it interrupted a runner that ends while it shows its stacks', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    scene.runner.interrupt(late)
+    scene.says.gone(crash)
+    await scene.showsStack({ remark: 'no stack' })
+    assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
+    assert.deepEqual(scene.carrier.asked, ['infer 1', 'stacks'])
+    assert.equal(scene.clock.timers, 0)
+  })
+
+  test('kills at once a runner that it interrupted, when it is told to', async () => {
+    const scene = await new Scene().ready()
+    scene.runner.interrupt(late)
+    scene.runner.kill(crash)
+    assert.deepEqual(scene.carrier.asked, ['stacks', 'kill'])
+    scene.says.gone(crash)
+    assert.deepEqual(scene.told, ['exited RUNNER_DEADLINE'])
   })
 
   test('kills what sends results that nobody asked for', async () => {
