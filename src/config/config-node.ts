@@ -1,4 +1,5 @@
 import type { Position } from './finding.ts'
+import type { WrittenCondition } from './settings.ts'
 
 /** A value of the file that is neither a list nor a map. */
 export interface ScalarNode {
@@ -32,6 +33,8 @@ export interface MapNode {
   readonly kind: 'map'
   readonly at: Position
   readonly entries: Map<string, ConfigEntry>
+  /** Of a device that was translated: what its keys were made of. */
+  written?: ReadonlyMap<string, readonly WrittenCondition[]>
 }
 
 /**

@@ -12,6 +12,7 @@ import {
 } from './config-node.ts'
 import type { Findings } from './finding.ts'
 import { translatePybootExpression } from './pyboot-condition.ts'
+import type { WrittenCondition } from './settings.ts'
 
 /**
  * Brings the devices of a func into the native form, in place: an entry comes out with
@@ -43,6 +44,8 @@ export function translateDevices(
   return form
 }
 
+type DeviceKey = 'deviceName' | 'pointName' | 'when'
+
 class DeviceTranslation {
   readonly #device: MapNode
   readonly #path: string
@@ -52,6 +55,8 @@ class DeviceTranslation {
   /** Conditions in CEL that are not the usual ones. */
   readonly #others: string[] = []
   #othersAt: ConfigNode['at'] | undefined
+  /** What the keys of the result are made of. */
+  readonly #written = new Map<DeviceKey, WrittenCondition[]>()
 
   constructor(device: MapNode, path: string, findings: Findings) {
     this.#device = device
@@ -72,10 +77,10 @@ class DeviceTranslation {
     const deviceExpression = this.#take('deviceParseExpression')
     const pointExpression = this.#take('pointParseExpression')
     if (deviceExpression === undefined) this.#deviceName = filled(label)
-    else this.#condition(label, deviceExpression, '.deviceParseExpression')
+    else this.#condition('deviceName', label, deviceExpression, '.deviceParseExpression')
     if (pointExpression === undefined) this.#pointName = filled(point)
     else if (filled(point) !== undefined)
-      this.#condition(point, pointExpression, '.pointParseExpression')
+      this.#condition('pointName', point, pointExpression, '.pointParseExpression')
     return this.#result(label, ['deviceAttr'])
   }
 
@@ -109,10 +114,17 @@ class DeviceTranslation {
       )
       return
     }
-    this.#condition(attribute.entries.get('attrValue')?.value, expression, `${path}.attrExpression`)
+    const name = textOf(attribute.entries.get('attrName')?.value) ?? 'attribute'
+    const value = attribute.entries.get('attrValue')?.value
+    this.#condition(name, value, expression, `${path}.attrExpression`)
   }
 
-  #condition(value: ConfigNode | undefined, expression: ConfigNode, path: string): void {
+  #condition(
+    name: string,
+    value: ConfigNode | undefined,
+    expression: ConfigNode,
+    path: string,
+  ): void {
     const text = textOf(value)
     if (value === undefined || text === undefined) {
       this.#error(
@@ -125,14 +137,25 @@ class DeviceTranslation {
     }
     const condition = this.#translated(text, expression, path)
     if (condition === undefined) return
-    if (condition === deviceCondition(text) && this.#deviceName === undefined)
+    const python = `'${text}' ${textOf(expression) ?? ''}`.trimEnd()
+    const written = { name, text: python, expression: condition }
+    if (condition === deviceCondition(text) && this.#deviceName === undefined) {
       this.#deviceName = value
-    else if (condition === pointCondition(text) && this.#pointName === undefined)
+      this.#remember('deviceName', written)
+    } else if (condition === pointCondition(text) && this.#pointName === undefined) {
       this.#pointName = value
-    else {
+      this.#remember('pointName', written)
+    } else {
       this.#others.push(condition)
       this.#othersAt ??= expression.at
+      this.#remember('when', written)
     }
+  }
+
+  #remember(key: DeviceKey, written: WrittenCondition): void {
+    const earlier = this.#written.get(key)
+    if (earlier === undefined) this.#written.set(key, [written])
+    else earlier.push(written)
   }
 
   #translated(value: string, expression: ConfigNode, path: string): string | undefined {
@@ -184,6 +207,7 @@ class DeviceTranslation {
     for (const [key, entry] of this.#device.entries) {
       if (!dropped.includes(key)) result.entries.set(key, entry)
     }
+    if (this.#written.size > 0) result.written = this.#written
     return result
   }
 
@@ -193,7 +217,10 @@ class DeviceTranslation {
     if (at === undefined) return own
     const texts = [...this.#others]
     const ownText = textOf(own)
-    if (ownText !== undefined) texts.push(`(${ownText})`)
+    if (ownText !== undefined) {
+      texts.push(`(${ownText})`)
+      this.#remember('when', { name: 'when', text: ownText, expression: ownText })
+    }
     const joined = texts.join(' && ')
     // What came from a variable is fixed text by now: `migrate` must not see it as one again.
     return scalar(

@@ -6,7 +6,7 @@ import { limits } from '../core/limits.ts'
 import { modelNameFault } from '../core/model-name.ts'
 import { isDottedPythonName } from '../core/python-name.ts'
 import { deviceCondition, pointCondition } from './cel-text.ts'
-import type { ConfigPath } from './config-node.ts'
+import { nodeAt, type ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
 import type { PlanContext } from './plan-context.ts'
 import { compilePredicate } from './predicate.ts'
@@ -165,20 +165,31 @@ function planAttributes(
   path: ConfigPath,
 ): AttributeSettings[] {
   const { deviceName, pointName, when } = device
+  const node = nodeAt(context.root, path)
+  const writtenOf = (key: string): Pick<AttributeSettings, 'written'> => {
+    const written = node?.kind === 'map' ? node.written?.get(key) : undefined
+    return written === undefined ? {} : { written }
+  }
   const attributes: AttributeSettings[] = []
   if (deviceName !== undefined) {
     attributes.push({
       name: 'deviceName',
       value: deviceName,
       expression: deviceCondition(deviceName),
+      ...writtenOf('deviceName'),
     })
   }
   if (pointName !== undefined) {
-    attributes.push({ name: 'pointName', value: pointName, expression: pointCondition(pointName) })
+    attributes.push({
+      name: 'pointName',
+      value: pointName,
+      expression: pointCondition(pointName),
+      ...writtenOf('pointName'),
+    })
   }
   if (when !== undefined) {
     checkCondition(context, when, [...path, 'when'])
-    attributes.push({ name: 'when', value: '', expression: when })
+    attributes.push({ name: 'when', value: '', expression: when, ...writtenOf('when') })
   }
   return attributes
 }

@@ -1,24 +1,4 @@
-import { Environment, type ParseResult } from '@marcbachmann/cel-js'
-import { EdgebootError } from '../core/errors.ts'
-import {
-  pythonEquals,
-  pythonIn,
-  pythonItem,
-  pythonLess,
-  pythonLessOrEqual,
-  pythonTruth,
-} from './python-semantics.ts'
-
-/** What a condition can see. */
-export interface PredicateInput {
-  /** The decoded message. */
-  readonly event: unknown
-  /** `telemetry` of the message; may be absent. */
-  readonly telemetry?: unknown
-  /** Name of the device entry that fits; empty when the func names no devices. */
-  readonly device: string
-  readonly topic: string
-}
+import { celFailure, parseCondition, type PredicateInput } from './cel.ts'
 
 /** Whether a condition holds; `reason` is one short sentence. */
 export type PredicateOutcome =
@@ -30,24 +10,6 @@ export type Predicate = (input: PredicateInput) => PredicateOutcome
 
 const holds: PredicateOutcome = { ok: true }
 
-/** The language of conditions: CEL with five names, and Python's operators as functions. */
-const environment = new Environment({ homogeneousAggregateLiterals: false })
-  .registerVariable('event', 'dyn')
-  .registerVariable('telemetry', 'dyn')
-  .registerVariable('device', 'string')
-  .registerVariable('topic', 'string')
-  .registerVariable('data_to_dict', 'dyn')
-  .registerOperator('string in string', (part: string, whole: string) => whole.includes(part))
-  .registerFunction('pyEqual(dyn, dyn): bool', pythonEquals)
-  .registerFunction('pyLess(dyn, dyn): bool', pythonLess)
-  .registerFunction('pyLessOrEqual(dyn, dyn): bool', pythonLessOrEqual)
-  .registerFunction('pyIn(dyn, dyn): bool', pythonIn)
-  .registerFunction('pyTrue(dyn): bool', pythonTruth)
-  .registerFunction('pyItem(dyn, dyn): dyn', pythonItem)
-
-/** Longer conditions are refused. */
-const expressionCharsMax = 20_000
-
 /**
  * Compiles a condition in CEL over `event`, `telemetry`, `device` and `topic` (`data_to_dict` is
  * pyboot's name of `event`). Evaluating takes well under a microsecond unless it fails.
@@ -56,11 +18,11 @@ const expressionCharsMax = 20_000
  * its characters from 0.
  */
 export function compilePredicate(expression: string): Predicate {
-  const parsed = parseCondition(expression)
+  const { evaluate } = parseCondition(expression)
   const isFalse: PredicateOutcome = { ok: false, reason: `not true: ${expression}` }
-  return ({ event, telemetry, device, topic }) => {
+  return (input) => {
     try {
-      const value: unknown = parsed({ event, telemetry, device, topic, data_to_dict: event })
+      const value = evaluate(input)
       if (value === true) return holds
       if (value === false) return isFalse
       return {
@@ -68,60 +30,9 @@ export function compilePredicate(expression: string): Predicate {
         reason: `gives ${typeName(value)} instead of true or false, in ${expression}`,
       }
     } catch (thrown) {
-      return { ok: false, reason: `${failureOf(thrown)}, in ${expression}` }
+      return { ok: false, reason: `${celFailure(thrown)}, in ${expression}` }
     }
   }
-}
-
-function parseCondition(expression: string): ParseResult {
-  if (expression.length > expressionCharsMax) {
-    throw invalid(expression.slice(0, 80), 0, `it is longer than ${expressionCharsMax} characters`)
-  }
-  let parsed: ParseResult
-  try {
-    parsed = environment.parse(expression)
-  } catch (thrown) {
-    throw invalidCel(expression, thrown)
-  }
-  const check = parsed.check()
-  if (!check.valid) throw invalidCel(expression, check.error)
-  if (check.type !== 'bool' && check.type !== 'dyn') {
-    throw invalid(expression, 0, `it gives ${check.type ?? 'nothing'}, not true or false`)
-  }
-  return parsed
-}
-
-function invalidCel(expression: string, thrown: unknown): EdgebootError {
-  const range = isCelError(thrown) ? thrown.range : undefined
-  return invalid(expression, range?.start ?? 0, summaryOf(thrown), thrown)
-}
-
-function invalid(expression: string, offset: number, why: string, cause?: unknown): EdgebootError {
-  const reason = `is not a valid condition: ${why}`
-  const text = expression.replaceAll(/\s/g, ' ')
-  const message = `the expression ${reason}\n  ${text}\n  ${' '.repeat(offset)}^`
-  return new EdgebootError('CONFIG_INVALID', message, { details: { offset, reason }, cause })
-}
-
-interface CelError extends Error {
-  readonly summary: string
-  readonly code: string
-  readonly range?: { readonly start: number }
-}
-
-function isCelError(thrown: unknown): thrown is CelError {
-  return thrown instanceof Error && 'summary' in thrown && typeof thrown.summary === 'string'
-}
-
-function summaryOf(thrown: unknown): string {
-  if (isCelError(thrown)) return thrown.summary
-  return thrown instanceof Error ? thrown.message : String(thrown)
-}
-
-function failureOf(thrown: unknown): string {
-  const summary = summaryOf(thrown)
-  // CEL calls a variable unknown when the message does not have it.
-  return summary === 'Unknown variable: telemetry' ? 'the message has no telemetry' : summary
 }
 
 function typeName(value: unknown): string {

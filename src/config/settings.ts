@@ -102,6 +102,18 @@ export interface AttributeSettings {
   readonly value: string
   /** The complete condition in CEL. */
   readonly expression: string
+  /** The conditions of pyboot's form that it was made of, for people: nothing is decided by them. */
+  readonly written?: readonly WrittenCondition[]
+}
+
+/** A condition as it stands in a file of pyboot's form. */
+export interface WrittenCondition {
+  /** What the file calls the attribute. */
+  readonly name: string
+  /** As Python reads it: the value in quotes, then the expression. */
+  readonly text: string
+  /** The same in CEL. */
+  readonly expression: string
 }
 
 /** A device that feeds a func. All attributes must hold. */

@@ -1,10 +1,8 @@
-import { compilePredicate } from '../config/predicate.ts'
 import type { PipelineSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
-import type { Matcher } from '../pipeline/match.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
@@ -14,6 +12,7 @@ import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-
 import { compileTopicTemplate } from '../transport/render-topic.ts'
 import { SpoolingSink } from '../transport/spool/spooling-sink.ts'
 import type { Sink } from '../transport/transport.ts'
+import { compileMatcher } from './compile-matcher.ts'
 
 /** What a pipeline needs besides its settings. */
 export interface AssemblyParts {
@@ -105,18 +104,4 @@ function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): 
     timeoutMs,
     itemsMax: queue.size,
   })
-}
-
-/** Compiles the conditions of a func. */
-function compileMatcher(settings: Pick<PipelineSettings, 'devices' | 'when'>): Matcher {
-  const devices = settings.devices.map((device) => ({
-    name: device.name,
-    attributes: device.attributes.map(({ name, expression }) => ({
-      name,
-      holds: compilePredicate(expression),
-    })),
-  }))
-  return settings.when === undefined
-    ? { devices }
-    : { devices, when: compilePredicate(settings.when) }
 }

@@ -77,23 +77,30 @@ export class Intake {
     origin.eventsLeft = events
     this.#parts.fannedOut(events - 1)
     for (const { device } of rejected) this.#parts.dropped(origin, 'when', device)
+    const { orderBy } = this.#parts
     for (const { device } of matches) {
       this.#parts.accepted({
         origin,
         device,
-        key: this.#keyOf(origin, event, device),
+        key: laneKey(orderBy, origin.message.topic, event, device),
         bytes: origin.message.payload.byteLength,
         attempts: 0,
         company: undefined,
       })
     }
   }
+}
 
-  #keyOf(origin: MessageInMotion, event: unknown, device: string | undefined): string | undefined {
-    if (this.#parts.orderBy === 'none') return undefined
-    if (this.#parts.orderBy === 'topic') return origin.message.topic
-    return device ?? deviceNameOf(event) ?? origin.message.topic
-  }
+/** What an event is kept in order with; `undefined` for nothing. */
+export function laneKey(
+  orderBy: OrderBy,
+  topic: string,
+  event: unknown,
+  device: string | undefined,
+): string | undefined {
+  if (orderBy === 'none') return undefined
+  if (orderBy === 'topic') return topic
+  return device ?? deviceNameOf(event) ?? topic
 }
 
 /** Bytes that the payload had when it came, kept or not. */

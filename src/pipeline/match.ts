@@ -66,7 +66,8 @@ export function matchEvent(
   return { matches, misses }
 }
 
-function telemetryOf(event: unknown): unknown {
+/** What conditions see as `telemetry`; empty when the message has none. */
+export function telemetryOf(event: unknown): unknown {
   return typeof event === 'object' && event !== null && Object.hasOwn(event, 'telemetry')
     ? (event as { telemetry: unknown }).telemetry
     : {}

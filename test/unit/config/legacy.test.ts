@@ -143,11 +143,34 @@ test('reads v3: all attributes must hold, and deviceName beside them is a name a
     {
       name: 'label',
       attributes: [
-        { name: 'deviceName', value: 'd', expression: 'event.deviceInfo.deviceName == "d"' },
+        {
+          name: 'deviceName',
+          value: 'd',
+          expression: 'event.deviceInfo.deviceName == "d"',
+          written: [
+            {
+              name: 'deviceName',
+              text: "'d' == data_to_dict['deviceInfo']['deviceName']",
+              expression: 'event.deviceInfo.deviceName == "d"',
+            },
+          ],
+        },
         {
           name: 'when',
           value: '',
           expression: 'pyLess(5, event.telemetry.t) && !("k" in event.kinds)',
+          written: [
+            {
+              name: 'limit',
+              text: "'x' and data_to_dict['telemetry']['t'] > 5",
+              expression: 'pyLess(5, event.telemetry.t)',
+            },
+            {
+              name: 'kind',
+              text: "'k' not in data_to_dict['kinds']",
+              expression: '!("k" in event.kinds)',
+            },
+          ],
         },
       ],
     },
