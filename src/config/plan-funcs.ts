@@ -8,6 +8,7 @@ import { isDottedPythonName } from '../core/python-name.ts'
 import { deviceCondition, pointCondition } from './cel-text.ts'
 import { nodeAt, type ConfigPath } from './config-node.ts'
 import { parseDurationMs } from './duration.ts'
+import { parseSizeBytes } from './size.ts'
 import type { PlanContext } from './plan-context.ts'
 import { compilePredicate } from './predicate.ts'
 import type { NativeConfig } from './schema.ts'
@@ -26,7 +27,16 @@ export interface FuncPlan {
   readonly name: string
   readonly pipeline: Pick<
     PipelineSettings,
-    'model' | 'devices' | 'when' | 'workers' | 'batch' | 'timeoutMs' | 'params' | 'python' | 'env'
+    | 'model'
+    | 'devices'
+    | 'when'
+    | 'workers'
+    | 'batch'
+    | 'timeoutMs'
+    | 'memoryBytesMax'
+    | 'params'
+    | 'python'
+    | 'env'
   >
 }
 
@@ -60,10 +70,25 @@ function planFunc(
       delayMs: parseDurationMs(native.batch?.delay ?? 0) ?? 0,
     },
     timeoutMs: parseDurationMs(native.timeout ?? limits.eventMs / 1000) ?? limits.eventMs,
+    ...planMemory(context, native, path),
     params: native.params ?? {},
     ...(native.python === undefined ? {} : { python: interpreter(context, native.python) }),
     env: native.env ?? {},
   }
+}
+
+function planMemory(
+  context: PlanContext,
+  { memory, workers }: NativeFunc,
+  path: ConfigPath,
+): Pick<PipelineSettings, 'memoryBytesMax'> {
+  const memoryBytesMax = memory === undefined ? undefined : parseSizeBytes(memory)
+  if (memoryBytesMax === undefined) return {}
+  if (workers === 0) {
+    const message = 'memory has no effect: the model shares the memory of its host (workers: 0)'
+    context.warning([...path, 'memory'], message, 'leave it out, or let workers be 1')
+  }
+  return { memoryBytesMax }
 }
 
 /** A name stays for the PATH; a path is relative to the file. */

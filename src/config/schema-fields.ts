@@ -43,8 +43,8 @@ export function parseKeptForMs(written: string | number): number | undefined {
   return parseDurationMs(written, keptSecondsMax * 1000)
 }
 
-/** A number of bytes, with its default and its least as people write them. */
-export const size = (description: string, byDefault: string, min = '0') =>
+/** A number of bytes, with its default, if it has one, and its least as people write them. */
+export const size = (description: string, byDefault: string | undefined, min = '0') =>
   z
     .union([z.string(), z.number()], 'must be a size such as 256MiB or 1GB')
     .refine((value) => parseSizeBytes(value) !== undefined, {
@@ -55,7 +55,7 @@ export const size = (description: string, byDefault: string, min = '0') =>
     })
     .meta({
       description: `${description} A size such as 256MiB or 1GB; a bare number is bytes.`,
-      default: byDefault,
+      ...(byDefault === undefined ? {} : { default: byDefault }),
     })
 
 /** A whole number within bounds. */

@@ -224,6 +224,11 @@ const func = z
       .meta({ description: 'How events are handed to the model.' })
       .optional(),
     timeout: duration('How long the model may take for one event.', '10s').optional(),
+    memory: size(
+      'What one runner may hold, such as 256MiB. Above, it is replaced by a fresh one; at twice as much, killed. Default: no limit.',
+      undefined,
+      '16MiB',
+    ).optional(),
     params: z
       .record(z.string(), z.unknown())
       .meta({ description: 'Anything; the model sees it as context.params.' })

@@ -154,6 +154,8 @@ export interface PipelineSettings {
   readonly batch: { readonly size: number; readonly delayMs: number }
   /** One event in the model. */
   readonly timeoutMs: number
+  /** What one runner may hold, with all that it starts. */
+  readonly memoryBytesMax?: number
   /** How often an event whose runner died is tried before it is given up. */
   readonly attempts: number
   readonly params: Readonly<Record<string, unknown>>

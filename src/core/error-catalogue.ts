@@ -208,6 +208,11 @@ export const catalogue = {
     retryable: true,
     fix: 'The model did not answer within timeout: make it faster, or raise timeout of the func.',
   },
+  RUNNER_MEMORY: {
+    exit: 1,
+    retryable: true,
+    fix: 'Let the model keep less from event to event, or raise memory of the func.',
+  },
   RUNNER_PROTOCOL: {
     exit: 1,
     retryable: true,

@@ -42,6 +42,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
     params: settings.params,
     env: { ...parts.runnerEnvironment, ...settings.env },
     ...(settings.python === undefined ? {} : { python: settings.python }),
+    ...(settings.memoryBytesMax === undefined ? {} : { memoryBytesMax: settings.memoryBytesMax }),
   }
   const inline = settings.workers === 0
   const ids = new ResultIds({ rule: settings.rule, model: model.name })

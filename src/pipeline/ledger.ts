@@ -8,6 +8,7 @@ export interface LiveCounts {
   readonly postQueue: number
   readonly unacknowledged: number
   readonly runnerRestarts: number
+  readonly runnerRecycles: number
   readonly reconnects: number
 }
 
@@ -132,6 +133,7 @@ export function emptyStats(): PipelineStats {
     postQueue: 0,
     unacknowledged: 0,
     runnerRestarts: 0,
+    runnerRecycles: 0,
     reconnects: 0,
   })
 }
@@ -157,6 +159,7 @@ export function addStats(before: PipelineStats, now: PipelineStats): PipelineSta
     dropped,
     retried: before.retried + now.retried,
     runnerRestarts: before.runnerRestarts + now.runnerRestarts,
+    runnerRecycles: before.runnerRecycles + now.runnerRecycles,
     reconnects: before.reconnects + now.reconnects,
     latency: {
       counts: now.latency.counts.map((count, i) => count + (before.latency.counts[i] ?? 0)),

@@ -88,6 +88,8 @@ export interface PipelineStats {
   /** Events given to a runner again after it died. */
   readonly retried: number
   readonly runnerRestarts: number
+  /** Runners that were replaced by a fresh one because they held too much memory. */
+  readonly runnerRecycles: number
   readonly reconnects: number
   /** From receipt to published. `counts[i]` are those at or below `latencyBoundsMs[i]` and above the one before. */
   readonly latency: { readonly counts: readonly number[]; readonly sumMs: number }

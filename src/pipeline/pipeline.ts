@@ -231,6 +231,7 @@ export class Pipeline {
       postQueue: this.#parts.sink.pending,
       unacknowledged: this.#window.size,
       runnerRestarts: this.#pool.restarts,
+      runnerRecycles: this.#pool.recycles,
       reconnects: Math.max(this.#sourceConnections - 1, 0) + Math.max(this.#sinkConnections - 1, 0),
     })
   }

@@ -3,7 +3,15 @@ import type { Clock } from '../core/clock.ts'
 import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
-import type { Runner, RunnerListener } from '../runtime/runner.ts'
+import type { Runner, RunnerListener, RunnerReady } from '../runtime/runner.ts'
+
+/**
+ * What a runner that was replaced may still take for the batches that it has: the deadline of each
+ * event holds besides.
+ */
+const retireMs = 3_600_000
+/** Before another attempt to replace a runner whose replacement did not load. */
+const recycleRetryMs = 60_000
 
 /** One place in the pool, and the runner that holds it now. */
 export interface PoolSlot {
@@ -49,18 +57,25 @@ interface Place {
   slot: PoolSlot | undefined
   /** The runner of this place, loaded or not, until it is gone. */
   runner: Runner | undefined
+  /** What is to replace it, while that loads. */
+  successor: Runner | undefined
 }
 
 /**
  * Keeps `size` runners of one model alive: starts them at once, restarts each that dies with
  * growing delays, and gives a place up after three failures to start within an hour. The pool is
- * ready while one runner is, and broken when every place was given up.
+ * ready while one runner is, and broken when every place was given up. A runner that outgrew its
+ * memory is replaced without a gap: a fresh one is loaded beside it, takes what comes from then on,
+ * and the old one ends when it has answered what it has.
  */
 export class RunnerPool {
   readonly #options: RunnerPoolOptions
   readonly #places: Place[]
   #engine: string | undefined
   #restarts = 0
+  #recycles = 0
+  /** Replaced, with the last batches that they were given. */
+  readonly #retiring = new Set<Runner>()
   #stopped = false
 
   constructor(options: RunnerPoolOptions) {
@@ -73,12 +88,18 @@ export class RunnerPool {
       error: undefined,
       slot: undefined,
       runner: undefined,
+      successor: undefined,
     }))
   }
 
   /** Runners that were started again after one died or failed. */
   get restarts(): number {
     return this.#restarts
+  }
+
+  /** Runners that were replaced because they held too much memory. */
+  get recycles(): number {
+    return this.#recycles
   }
 
   get state(): PoolState {
@@ -121,46 +142,95 @@ export class RunnerPool {
   /** Lets batches under way end within the deadline, then kills. Never rejects. */
   async stop(deadlineMs: number): Promise<void> {
     this.#stopped = true
-    const runners = this.#places.flatMap((place) => place.runner ?? [])
+    const places = this.#places.flatMap(({ runner, successor }) => [runner ?? [], successor ?? []])
     for (const place of this.#places) {
       place.slot = undefined
       place.status = 'stopped'
     }
+    const runners = [...places.flat(), ...this.#retiring]
     await Promise.all(runners.map((runner) => runner.stop(deadlineMs)))
   }
 
   #startRunner(place: Place): void {
     if (this.#stopped) return
-    const log = this.#options.log.child({ runner: place.index })
-    // A death is reported after start() has settled or instead of it, never both.
-    let loaded = false
-    const runner = this.#options.create(place.index, {
-      log: (level, event, fields) => log.log(level, event, fields),
-      exited: (error) => {
-        if (!loaded) return
-        loaded = false
-        this.#lost(place, error, false)
-      },
-    })
+    const runner = this.#create(place)
     place.runner = runner
     place.status = 'starting'
     place.reason = 'loading the model'
     runner.start().then(
-      (ready) => {
-        if (this.#stopped) return
-        loaded = true
-        place.status = 'ready'
-        place.reason = ''
-        place.error = undefined
-        place.slot = { index: place.index, runner, batches: 0, exclusive: false, death: 'first' }
-        place.policy.started()
-        this.#engine = ready.engine
-        log.info('runner.ready', { engine: ready.engine, runnerPid: ready.pid })
-        this.#options.changed()
-        this.#options.room()
-      },
+      (ready) => this.#serve(place, runner, ready),
       (thrown: unknown) => this.#lost(place, asEdgebootError(thrown), true),
     )
+  }
+
+  /** One that is heard of while it serves: neither before, when start() tells, nor after. */
+  #create(place: Place): Runner {
+    const log = this.#options.log.child({ runner: place.index })
+    const runner: Runner = this.#options.create(place.index, {
+      log: (level, event, fields) => log.log(level, event, fields),
+      exited: (error) => {
+        if (place.slot?.runner === runner) this.#lost(place, error, false)
+      },
+      outgrew: (memoryBytes) => {
+        if (place.slot?.runner === runner) this.#recycle(place, runner, memoryBytes)
+      },
+    })
+    return runner
+  }
+
+  #serve(place: Place, runner: Runner, { engine, pid }: RunnerReady): void {
+    if (this.#stopped) return
+    place.runner = runner
+    place.status = 'ready'
+    place.reason = ''
+    place.error = undefined
+    place.slot = { index: place.index, runner, batches: 0, exclusive: false, death: 'first' }
+    place.policy.started()
+    this.#engine = engine
+    this.#options.log.info('runner.ready', { runner: place.index, engine, runnerPid: pid })
+    this.#options.changed()
+    this.#options.room()
+  }
+
+  /** Starts a runner beside one that has grown too large; that one serves until it is loaded. */
+  #recycle(place: Place, grown: Runner, memoryBytes: number): void {
+    const isDue = place.slot?.runner === grown && place.successor === undefined
+    if (this.#stopped || !isDue) return
+    const successor = this.#create(place)
+    place.successor = successor
+    successor.start().then(
+      (ready) => {
+        place.successor = undefined
+        if (this.#stopped) return
+        const wasServing = place.slot?.runner === grown
+        this.#serve(place, successor, ready)
+        if (!wasServing) return
+        this.#recycles += 1
+        this.#options.log.info('runner.recycled', { runner: place.index, memoryBytes })
+        void this.#retire(grown)
+      },
+      (thrown: unknown) => {
+        place.successor = undefined
+        const error = asEdgebootError(thrown)
+        if (place.slot?.runner === grown) this.#recycleLater(place, grown, memoryBytes, error)
+        else this.#lost(place, error, true)
+      },
+    )
+  }
+
+  /** The one that is too large is better than none. */
+  #recycleLater(place: Place, grown: Runner, memoryBytes: number, error: EdgebootError): void {
+    if (this.#stopped) return
+    const delayMs = recycleRetryMs
+    const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
+    this.#options.log.warn('runner.recycle-failed', { runner: place.index, ...fields, delayMs })
+    this.#options.clock.after(delayMs, () => this.#recycle(place, grown, memoryBytes))
+  }
+
+  async #retire(runner: Runner): Promise<void> {
+    this.#retiring.add(runner)
+    await runner.stop(retireMs)
+    this.#retiring.delete(runner)
   }
 
   #lost(place: Place, error: EdgebootError, whileStarting: boolean): void {
@@ -169,6 +239,10 @@ export class RunnerPool {
     place.runner = undefined
     place.error = error
     if (this.#stopped) return
+    if (place.successor !== undefined) {
+      this.#leaveToSuccessor(place, kind)
+      return
+    }
     const decision = whileStarting ? place.policy.failedToStart() : this.#died(place, kind)
     const what = errorClause(error)
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
@@ -188,6 +262,20 @@ export class RunnerPool {
         this.#startRunner(place)
         this.#options.changed()
       })
+    }
+    this.#options.changed()
+  }
+
+  /** It died of what it was to be replaced for, or for another reason: the next is on its way. */
+  #leaveToSuccessor(place: Place, kind: DeathKind | undefined): void {
+    this.#died(place, kind)
+    this.#restarts += 1
+    place.status = 'starting'
+    place.reason = 'loading the model'
+    if (place.error !== undefined) {
+      const { code, message, fix, details } = place.error
+      const fields = { code, error: message, fix, ...details }
+      this.#options.log.warn('runner.lost', { runner: place.index, ...fields, delayMs: 0 })
     }
     this.#options.changed()
   }

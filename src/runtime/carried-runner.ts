@@ -3,6 +3,7 @@ import { asEdgebootError, EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { BatchLedger } from './batch-ledger.ts'
 import type { Carrier } from './carrier.ts'
+import { memoryError, MemoryWatch } from './memory-watch.ts'
 import type { ResultPiece } from './batch-codec.ts'
 import type {
   BatchListener,
@@ -18,6 +19,8 @@ import { withStack } from './stack-dump.ts'
 export const terminateGraceMs = 1_000
 /** Between SIGTERM and SIGKILL for a runner that is stuck. */
 export const interruptGraceMs = 2_000
+/** How long one that is to stop may stay after it has answered everything. */
+export const leaveMs = 5_000
 /** A killed runner that the system does not give back in this time is given up as gone. */
 export const killedGoneMs = 5_000
 
@@ -45,6 +48,7 @@ export class CarriedRunner implements Runner {
   #startup: PromiseWithResolvers<RunnerReady> | undefined
   #startTimer: Timer | undefined
   #stopping: Promise<void> | undefined
+  readonly #watch: MemoryWatch | undefined
   /** Why it is being ended; that there is one is why it gives no more outcomes. */
   #verdict: EdgebootError | undefined
 
@@ -59,6 +63,7 @@ export class CarriedRunner implements Runner {
     this.#listener = listener
     this.#clock = options.clock
     this.#startMs = options.startMs ?? limits.runnerStartMs
+    this.#watch = this.#watchMemory()
   }
 
   start(): Promise<RunnerReady> {
@@ -68,7 +73,7 @@ export class CarriedRunner implements Runner {
     this.#startTimer = this.#clock.after(this.#startMs, () => this.interrupt(this.#startTimeout()))
     try {
       this.#carrier.open({
-        ready: (ready) => this.#ready(ready),
+        ready: (ready) => void this.#ready(ready),
         failed: (error) => this.#condemn(error),
         result: (piece) => this.#result(piece),
         gone: (error) => this.#end(this.#verdict ?? error),
@@ -87,6 +92,7 @@ export class CarriedRunner implements Runner {
       return
     }
     this.#carrier.infer(this.#ledger.add(items.length, listener), items)
+    this.#watch?.working()
   }
 
   kill(error: EdgebootError): void {
@@ -108,25 +114,36 @@ export class CarriedRunner implements Runner {
   }
 
   stop(deadlineMs: number): Promise<void> {
-    this.#stopping ??= this.#stop(deadlineMs)
-    return this.#stopping
-  }
-
-  #stop(deadlineMs: number): Promise<void> {
+    const isFirst = this.#stopping === undefined
+    this.#stopping ??= this.#gone.promise
     if (this.#state === 'new') this.#end(this.#stopped())
     if (this.#state === 'starting') this.#condemn(this.#stopped())
     if (this.#state === 'ready' && this.#verdict === undefined) {
-      this.#carrier.drain()
-      this.#after(deadlineMs, () => {
-        this.#carrier.terminate()
-        this.#after(terminateGraceMs, () => this.#condemn(this.#stopped()))
-      })
+      if (isFirst) this.#carrier.drain()
+      this.#endAfter(deadlineMs)
+      if (this.#ledger.size === 0) this.#endAfter(leaveMs)
     }
-    return this.#gone.promise
+    return this.#stopping
   }
 
-  #ready(ready: RunnerReady): void {
+  #endAfter(delayMs: number): void {
+    this.#after(delayMs, () => {
+      this.#carrier.terminate()
+      this.#after(terminateGraceMs, () => this.#condemn(this.#stopped()))
+    })
+  }
+
+  async #ready(ready: RunnerReady): Promise<void> {
     if (this.#state !== 'starting' || this.#verdict !== undefined) return
+    const { memoryBytesMax, model } = this.#spec
+    if (memoryBytesMax !== undefined) {
+      // Or it would be replaced by another that is just as large, without end.
+      const bytes = (await this.#carrier.memoryBytes()) ?? 0
+      if (bytes > memoryBytesMax) {
+        this.#condemn(memoryError(model.name, 'as soon as it was loaded', bytes, memoryBytesMax))
+      }
+      if (this.#state !== 'starting' || this.#verdict !== undefined) return
+    }
     this.#startTimer?.cancel()
     this.#state = 'ready'
     this.#startup?.resolve(ready)
@@ -136,6 +153,7 @@ export class CarriedRunner implements Runner {
     if (this.#state !== 'ready' || this.#verdict !== undefined) return
     try {
       this.#ledger.accept(piece)
+      if (this.#stopping !== undefined && this.#ledger.size === 0) this.#endAfter(leaveMs)
     } catch (thrown) {
       this.#condemn(asEdgebootError(thrown))
     }
@@ -157,6 +175,7 @@ export class CarriedRunner implements Runner {
     const wasReady = this.#state === 'ready'
     this.#state = 'gone'
     this.#startTimer?.cancel()
+    this.#watch?.end()
     for (const timer of this.#timers) timer.cancel()
     this.#ledger.lose(error)
     if (!wasReady) this.#startup?.reject(error)
@@ -166,6 +185,23 @@ export class CarriedRunner implements Runner {
 
   #after(delayMs: number, callback: () => void): void {
     this.#timers.push(this.#clock.after(delayMs, callback, { keepAlive: true }))
+  }
+
+  #watchMemory(): MemoryWatch | undefined {
+    const { memoryBytesMax, model } = this.#spec
+    if (memoryBytesMax === undefined) return undefined
+    return new MemoryWatch({
+      clock: this.#clock,
+      bytesMax: memoryBytesMax,
+      measure: () => this.#carrier.memoryBytes(),
+      isWorking: () => this.#ledger.size > 0,
+      outgrew: (bytes) => {
+        if (this.#stopping === undefined) this.#listener.outgrew(bytes)
+      },
+      exceeded: (bytes) => {
+        this.#condemn(memoryError(model.name, 'and was killed', bytes, memoryBytesMax))
+      },
+    })
   }
 
   #startTimeout(): EdgebootError {

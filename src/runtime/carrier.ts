@@ -32,6 +32,11 @@ export interface Carrier {
    * being asked may do it no good. Never rejects.
    */
   stacks(): Promise<StackDump>
+  /**
+   * Bytes that it holds with all that it started, exact enough to compare with `memoryBytesMax`;
+   * `undefined` where that cannot be known. Never rejects.
+   */
+  memoryBytes(): Promise<number | undefined>
   /** Asks it to end soon, finished or not. */
   terminate(): void
   /** Ends it now, whatever it does. */

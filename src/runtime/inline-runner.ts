@@ -84,6 +84,11 @@ class InlineCarrier implements Carrier {
     return Promise.resolve({ remark: 'it waits for something asynchronous' })
   }
 
+  /** What is the model's in a heap that it shares with the host, nobody knows. */
+  memoryBytes(): Promise<undefined> {
+    return Promise.resolve(undefined)
+  }
+
   terminate(): void {
     this.#finish()
   }

@@ -17,6 +17,7 @@ import {
 } from './frame.ts'
 import { FrameReader } from './frame-reader.ts'
 import { PrintedLines } from './printed-lines.ts'
+import { processMemoryBytes } from './process-memory.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
 import { noStack, stackCharsMax, stackDumpMs, type StackDump } from './stack-dump.ts'
 import { parseFailed, parseLog, parseReady, startMessage } from './worker-messages.ts'
@@ -148,6 +149,12 @@ class ProcessCarrier implements Carrier {
       })
       this.#child?.kill('SIGUSR1')
     })
+  }
+
+  memoryBytes(): Promise<number | undefined> {
+    const pid = this.#child?.pid
+    if (pid === undefined || this.#exited) return Promise.resolve(undefined)
+    return Promise.resolve(processMemoryBytes(pid, this.#spec.memoryBytesMax ?? Infinity))
   }
 
   terminate(): void {

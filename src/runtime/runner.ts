@@ -14,6 +14,8 @@ export interface RunnerSpec {
   readonly model: ModelPackage
   readonly params: Readonly<Record<string, unknown>>
   readonly python?: string
+  /** What the model may hold, with all that it starts. Nothing is watched without it. */
+  readonly memoryBytesMax?: number
   /** The whole environment of the model. Nothing is inherited. */
   readonly env: Readonly<Record<string, string>>
 }
@@ -69,6 +71,11 @@ export interface RunnerListener {
   log(level: LogLevel, event: string, fields: LogFields): void
   /** It is gone, for whatever reason but `stop`. Batches under way were `lost` just before. */
   exited(error: EdgebootError): void
+  /**
+   * It holds more than `memoryBytesMax` and goes on: replace it when that can be done without a gap.
+   * Told once. Killed with RUNNER_MEMORY when it holds `memoryKillFactor` times as much.
+   */
+  outgrew(memoryBytes: number): void
 }
 
 /**
@@ -84,7 +91,7 @@ export interface RunnerListener {
  * show its stacks (`stackDumpMs`), asked to end (SIGTERM), and killed `interruptGraceMs` later; the
  * error that its owner gets is the given one, with `details.where` and `details.stack` where they
  * could be had. No outcome comes after either call. `stop` lets batches under way end within
- * `deadlineMs`, then kills; it never rejects. Nothing is called after `stop` has resolved.
+ * `deadlineMs`, then kills; it never rejects, and may be asked again with less time. Nothing is called after `stop` has resolved.
  */
 export interface Runner {
   start(): Promise<RunnerReady>

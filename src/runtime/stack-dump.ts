@@ -13,8 +13,8 @@ export interface StackDump {
 
 /** A dump beyond this is cut: it goes into a log line, a state and dead letters. */
 export const stackCharsMax = 16 * 1024
-/** How long a runner may take to show its stacks before it is ended without. */
-export const stackDumpMs = 250
+/** How long a runner may take to show its stacks before it is ended without; usually it takes 40 ms. */
+export const stackDumpMs = 1_000
 
 /** A runner that cannot be asked, or did not answer in time. */
 export const noStack: StackDump = { remark: 'no stack could be had of it' }

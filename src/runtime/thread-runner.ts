@@ -1,4 +1,4 @@
-import { MessageChannel, Worker, type MessagePort } from 'node:worker_threads'
+import { MessageChannel, type MessagePort, type ResourceLimits, Worker } from 'node:worker_threads'
 import type { Clock, Timer } from '../core/clock.ts'
 import { entryPath } from '../core/entry.ts'
 import { asEdgebootError, EdgebootError } from '../core/errors.ts'
@@ -6,6 +6,7 @@ import { decodeResult, encodeInfer } from './batch-codec.ts'
 import { CarriedRunner, type RunnerOptions } from './carried-runner.ts'
 import type { Carrier, CarrierListener } from './carrier.ts'
 import { protocolError } from './frame.ts'
+import { memoryError, memoryKillFactor } from './memory-watch.ts'
 import { describeModelError, ownFolder } from './model-failure.ts'
 import { PrintedLines } from './printed-lines.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
@@ -54,7 +55,7 @@ class ThreadCarrier implements Carrier {
   open(listener: CarrierListener): void {
     this.#listener = listener
     const { port1, port2 } = new MessageChannel()
-    const { rule, model, params, env, pipeline } = this.#spec
+    const { rule, model, params, env, pipeline, memoryBytesMax } = this.#spec
     const data: ThreadData = { rule, model, params }
     const worker = new Worker(entryPath('./thread-main', import.meta.url), {
       name: pipeline,
@@ -66,6 +67,7 @@ class ThreadCarrier implements Carrier {
       stderr: true,
       workerData: { ...data, port: port2 },
       transferList: [port2],
+      ...(memoryBytesMax === undefined ? {} : { resourceLimits: heapLimits(memoryBytesMax) }),
     })
     this.#worker = worker
     this.#port = port1
@@ -94,6 +96,16 @@ class ThreadCarrier implements Carrier {
     const worker = this.#worker
     if (worker === undefined || this.#exitCode !== undefined) return Promise.resolve(noStack)
     return threadStack(worker, ownFolder(this.#spec.model.folder), this.#clock)
+  }
+
+  /** The thread itself is not asked: it may be busy. */
+  async memoryBytes(): Promise<number | undefined> {
+    try {
+      const heap = await this.#worker?.getHeapStatistics()
+      return heap && heap.used_heap_size + heap.external_memory + heap.malloced_memory
+    } catch {
+      return undefined // it has ended
+    }
   }
 
   terminate(): void {
@@ -155,8 +167,9 @@ class ThreadCarrier implements Carrier {
   }
 
   #exitError(): EdgebootError {
-    const { model } = this.#spec
+    const { model, memoryBytesMax } = this.#spec
     const uncaught = this.#uncaught
+    if (isOutOfMemory(uncaught)) return outOfMemory(model.name, memoryBytesMax)
     const error = uncaught && describeModelError(uncaught, ownFolder(model.folder))
     const how =
       error === undefined
@@ -172,4 +185,23 @@ class ThreadCarrier implements Carrier {
       },
     })
   }
+}
+
+/** The heap ends where the watch would kill: what it sees four times a second, V8 sees at once. */
+function heapLimits(memoryBytesMax: number): ResourceLimits {
+  const mebibytes = memoryBytesMax / 1024 ** 2
+  return { maxOldGenerationSizeMb: Math.ceil(mebibytes * memoryKillFactor) }
+}
+
+function outOfMemory(model: string, memoryBytesMax: number | undefined): EdgebootError {
+  if (memoryBytesMax !== undefined) {
+    const heapBytes = memoryBytesMax * memoryKillFactor
+    return memoryError(model, 'of heap and got no more', heapBytes, memoryBytesMax)
+  }
+  const text = `model "${model}" filled all of the heap that Node allows a thread`
+  return new EdgebootError('RUNNER_MEMORY', text, { details: { model } })
+}
+
+function isOutOfMemory(thrown: unknown): boolean {
+  return thrown instanceof Error && 'code' in thrown && thrown.code === 'ERR_WORKER_OUT_OF_MEMORY'
 }

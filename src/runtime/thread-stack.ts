@@ -11,11 +11,11 @@ const pauseId = 2
 
 /**
  * The stack of a thread that runs, also in a loop without end, a regular expression or
- * `Atomics.wait`: pauses it through the debugger, in this process and without opening a port, and
+ * `Atomics.wait`: pauses it through the inspector, in this process and without opening a port, and
  * lets it go on. Other threads are not paused. Takes about 40 ms, {@link stackDumpMs} at most.
  * Never rejects.
  *
- * The debugger is loaded when it is first asked for, and leaves the thread slower than before: ask
+ * The inspector is loaded when it is first asked for, and leaves the thread slower than before: ask
  * a thread that is to end.
  *
  * @param folder - The model's folder, links resolved.
@@ -29,7 +29,7 @@ export async function threadStack(
     const { Session } = await import('node:inspector')
     return await new ThreadPause(worker, clock, new Session()).stack(folder)
   } catch {
-    return noStack // this Node was built without a debugger
+    return noStack // this Node was built without an inspector
   }
 }
 
@@ -39,7 +39,7 @@ interface CallFrame {
 }
 
 class ThreadPause {
-  /** How the debugger names a thread: its title begins with this. */
+  /** How the inspector names a thread: its title begins with this. */
   readonly #title: string
   readonly #clock: Clock
   readonly #session: Session
@@ -120,7 +120,7 @@ class ThreadPause {
   }
 }
 
-/** The messages of a thread's debugger that mean something here. */
+/** The messages of a thread's inspector that mean something here. */
 type DebuggerMessage =
   | { method: 'Debugger.scriptParsed'; params: { scriptId: string; url: string }; id?: never }
   | { method: 'Debugger.paused'; params: { callFrames: readonly CallFrame[] }; id?: never }

@@ -143,6 +143,11 @@ const families: readonly Family[] = [
     (_stats, status) => status.restarts,
   ),
   counter('runner_restarts_total', 'Restarts of runners.', (s) => s.runnerRestarts),
+  counter(
+    'runner_recycles_total',
+    'Runners replaced because they held too much memory.',
+    (s) => s.runnerRecycles,
+  ),
   counter('reconnects_total', 'Connections to a broker that were made again.', (s) => s.reconnects),
   {
     name: `${prefix}latency_seconds`,

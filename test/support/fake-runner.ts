@@ -46,6 +46,11 @@ export class FakeRunner implements Runner {
     this.die(error)
   }
 
+  /** It holds too much memory. */
+  outgrow(memoryBytes: number): void {
+    this.#listener.outgrew(memoryBytes)
+  }
+
   /** Ends at once, and loses what it was working on. */
   stop(): Promise<void> {
     this.gone = true

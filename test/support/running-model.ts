@@ -26,6 +26,7 @@ export interface ModelUnderTest {
   readonly env?: Record<string, string>
   readonly clock?: Clock
   readonly startMs?: number
+  readonly memoryBytesMax?: number
 }
 
 /** What became of a batch. */
@@ -54,6 +55,7 @@ export function specOf(model: ModelUnderTest): RunnerSpec {
     params: model.params ?? { limit: 80 },
     env: runnerEnvironment({ PATH: process.env['PATH'] }, model.env),
     ...(model.python === undefined ? {} : { python: model.python }),
+    ...(model.memoryBytesMax === undefined ? {} : { memoryBytesMax: model.memoryBytesMax }),
   }
 }
 
@@ -62,6 +64,8 @@ export class RunningModel {
   readonly runner: Runner
   readonly lines: RecordedLine[] = []
   readonly exits: EdgebootError[] = []
+  /** What it held when it said that it holds too much. */
+  readonly outgrown: number[] = []
   /** How many events were answered, in all batches. */
   outcomes = 0
   /** The first time that the runner said that it is gone. */
@@ -81,6 +85,9 @@ export class RunningModel {
       exited: (error: EdgebootError) => {
         this.exits.push(error)
         exited.resolve(error)
+      },
+      outgrew: (bytes: number) => {
+        this.outgrown.push(bytes)
       },
     }
     this.runner = createRunner(specOf(model), listener, options)

@@ -6,17 +6,27 @@ import { describe, test } from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import type { RuntimeKind } from '../../../src/models/model-package.ts'
 import { needsPython } from '../../support/python-interpreters.ts'
-import { type BatchAnswer, published, RunningModel } from '../../support/running-model.ts'
+import {
+  type BatchAnswer,
+  type ModelUnderTest,
+  published,
+  RunningModel,
+  withModelFolder,
+} from '../../support/running-model.ts'
 import { until } from '../../support/wait.ts'
 
 const fixtures = join(import.meta.dirname, '..', '..', 'fixtures', 'misbehaving')
 const late = new EdgebootError('RUNNER_DEADLINE', 'took too long')
 const misbehave = { misbehave: true }
 
-const inFolder = (runtime: RuntimeKind, name: string): RunningModel => {
+const inFolder = (
+  runtime: RuntimeKind,
+  name: string,
+  more: Partial<ModelUnderTest> = {},
+): RunningModel => {
   const isPython = runtime === 'python'
   const folder = join(fixtures, isPython ? 'python' : 'typescript', name)
-  return new RunningModel({ runtime, folder, entry: isPython ? 'index.py' : 'index.ts' })
+  return new RunningModel({ runtime, folder, entry: isPython ? 'index.py' : 'index.ts', ...more })
 }
 
 /** Lets it answer an event, then misbehave, and says when it has begun to. */
@@ -138,3 +148,68 @@ describe('a model that meddles with its descriptors', { skip: needsPython }, () 
     })
   }
 })
+
+describe('a model with a limit of its memory', { skip: needsPython }, () => {
+  const mebibyte = 1024 ** 2
+  for (const [runtime, name] of [
+    ['python', 'allocates-without-end'],
+    ['javascript', 'allocates-heap'],
+    ['javascript', 'allocates-buffers'],
+  ] as const) {
+    test(`is killed when it allocates without end: ${runtime}, ${name}`, async () => {
+      const running = inFolder(runtime, name, { memoryBytesMax: 96 * mebibyte })
+      await running.start()
+      const { lost } = await running.infer([misbehave])
+      assert.equal(lost?.code, 'RUNNER_MEMORY')
+      assert.equal(lost.details['memoryBytesMax'], 96 * mebibyte)
+      assert.ok(Number(lost.details['memoryBytes']) >= 2 * 96 * mebibyte)
+      assert.equal(await running.exited, lost)
+    })
+  }
+
+  for (const runtime of ['python', 'javascript'] as const) {
+    test(`says that it outgrew it and answers on: ${runtime}`, async () => {
+      const running = inFolder(runtime, 'leaks', { memoryBytesMax: 96 * mebibyte })
+      await running.start()
+      await until('it to outgrow its memory', async () => {
+        const { lost } = await running.infer([misbehave])
+        assert.equal(lost, undefined)
+        await new Promise((resolve) => setTimeout(resolve, 25))
+        return running.outgrown.length > 0
+      })
+      assert.ok((running.outgrown[0] ?? 0) > 96 * mebibyte)
+      assert.equal((await running.infer([{ n: 1 }])).lost, undefined)
+      await running.stop()
+      assert.deepEqual(running.exits, [])
+    })
+  }
+
+  test('does not start when it is above its limit by loading: Python', async () => {
+    await withModelFolder({ 'index.py': 'table = b"x" * 200_000_000\n' + echo }, async (folder) => {
+      const model = { runtime: 'python', entry: 'index.py', folder } as const
+      const running = new RunningModel({ ...model, memoryBytesMax: 96 * mebibyte })
+      await assert.rejects(running.start(), { code: 'RUNNER_MEMORY' })
+      assert.deepEqual(running.exits, [])
+    })
+  })
+
+  test('is measured with the processes that it started', async () => {
+    const text = [
+      'import subprocess, sys',
+      'def handler(event, context):',
+      '    large = "x = b\'x\' * 150_000_000; print(len(x), flush=True); input()"',
+      '    child = subprocess.Popen([sys.executable, "-c", large],',
+      '        stdin=subprocess.PIPE, stdout=subprocess.PIPE)',
+      '    child.stdout.readline()',
+      '    while True: pass',
+    ]
+    await withModelFolder({ 'index.py': text.join('\n') }, async (folder) => {
+      const model = { runtime: 'python', entry: 'index.py', folder } as const
+      const running = new RunningModel({ ...model, memoryBytesMax: 64 * mebibyte })
+      await running.start()
+      assert.equal((await running.infer([1])).lost?.code, 'RUNNER_MEMORY')
+    })
+  })
+})
+
+const echo = 'def handler(event, context):\n    return event\n'

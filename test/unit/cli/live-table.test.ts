@@ -16,6 +16,7 @@ function row(
     postQueue: 1,
     unacknowledged: 0,
     runnerRestarts: 0,
+    runnerRecycles: 0,
     reconnects: 0,
   }
   return {

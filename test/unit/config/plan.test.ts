@@ -531,3 +531,15 @@ test('warns of what is likely not meant', () => {
     ['the certificate of the broker is not checked'],
   )
 })
+
+test('reads what a runner may hold, and warns where nobody can keep it to that', () => {
+  assert.equal(only(settingsOf(config({ func: 'memory: 256MiB' }))).memoryBytesMax, 256 * 1024 ** 2)
+  assert.equal('memoryBytesMax' in only(settingsOf(config())), false)
+  assert.deepEqual(messages(mistakesIn(config({ func: 'memory: 1MiB' }))), [
+    'memory must be at least 16MiB (a bare number is bytes), not "1MiB"',
+  ])
+  assert.match(
+    messages(warningsIn(config({ func: 'workers: 0, memory: 64MiB' }))).join(),
+    /memory has no effect.*workers: 0/,
+  )
+})

@@ -10,6 +10,7 @@ const live = {
   postQueue: 1,
   unacknowledged: 2,
   runnerRestarts: 0,
+  runnerRecycles: 0,
   reconnects: 0,
 }
 

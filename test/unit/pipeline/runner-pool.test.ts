@@ -106,3 +106,75 @@ test('room is announced when a runner becomes ready', async () => {
   await bench.runners[0]?.load()
   assert.equal(bench.room, 1)
 })
+
+test('loads a fresh runner beside one that outgrew its memory, and takes it from then on', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  const old = bench.pool.next()
+  assert.ok(old)
+  old.batches = 1
+  bench.runners[0]?.outgrow(300)
+  bench.runners[0]?.outgrow(400)
+  assert.equal(bench.runners.length, 2)
+  assert.equal(bench.pool.next(), old)
+  assert.equal(bench.runners[0]?.gone, false)
+  await bench.runners[1]?.load()
+  assert.equal(bench.pool.next()?.runner, bench.runners[1])
+  assert.equal(bench.runners[0]?.gone, true) // asked to stop, which lets it finish
+  assert.equal(bench.pool.state.status, 'ready')
+  assert.deepEqual([bench.pool.recycles, bench.pool.restarts], [1, 0])
+})
+
+test('keeps a runner that outgrew its memory when no other can be loaded, and tries again', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.outgrow(300)
+  await bench.runners[1]?.failToLoad(noHandler)
+  assert.equal(bench.pool.next()?.runner, bench.runners[0])
+  assert.equal(bench.pool.state.status, 'ready')
+  bench.clock.advance(60_000)
+  await bench.runners[2]?.load()
+  assert.equal(bench.pool.next()?.runner, bench.runners[2])
+})
+
+test('leaves the place of a runner that dies to the one that was to replace it', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.outgrow(300)
+  bench.runners[0]?.die(exited)
+  assert.equal(bench.pool.state.status, 'starting')
+  bench.clock.advance(60_000)
+  assert.equal(bench.runners.length, 2)
+  await bench.runners[1]?.load()
+  assert.equal(bench.pool.state.status, 'ready')
+  assert.deepEqual([bench.pool.recycles, bench.pool.restarts], [0, 1])
+})
+
+test('backs off when the runner that was to replace a dead one does not load either', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.outgrow(300)
+  bench.runners[0]?.die(exited)
+  await bench.runners[1]?.failToLoad(noHandler)
+  assert.equal(bench.pool.state.status, 'backoff')
+})
+
+test('hears no more of a runner that was replaced', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.outgrow(300)
+  await bench.runners[1]?.load()
+  bench.runners[0]?.outgrow(500)
+  assert.equal(bench.runners.length, 2)
+})
+
+test('stops the runners that it is about to exchange too', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.outgrow(300)
+  await bench.pool.stop(1000)
+  assert.deepEqual(
+    bench.runners.map((runner) => runner.gone),
+    [true, true],
+  )
+})

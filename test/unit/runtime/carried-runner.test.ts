@@ -6,6 +6,7 @@ import {
   CarriedRunner,
   interruptGraceMs,
   killedGoneMs,
+  leaveMs,
   terminateGraceMs,
 } from '../../../src/runtime/carried-runner.ts'
 import type { Carrier, CarrierListener } from '../../../src/runtime/carrier.ts'
@@ -37,6 +38,10 @@ class FakeCarrier implements Carrier {
     this.asked.push('stacks')
     return this.dump.promise
   }
+  holds: number | undefined
+  memoryBytes(): Promise<number | undefined> {
+    return Promise.resolve(this.holds)
+  }
   terminate(): void {
     this.asked.push('terminate')
   }
@@ -52,21 +57,29 @@ class Scene {
   readonly told: string[] = []
   /** Of batches that were lost. */
   readonly errors: EdgebootError[] = []
-  readonly runner = new CarriedRunner(
-    this.carrier,
-    spec,
-    {
+  readonly runner: CarriedRunner
+
+  constructor(memoryBytesMax?: number) {
+    const limited = memoryBytesMax === undefined ? spec : { ...spec, memoryBytesMax }
+    const listener = {
       log: () => {},
-      exited: (error) => void this.told.push(`exited ${error.code}`),
-    },
-    { clock: this.clock },
-  )
+      exited: (error: EdgebootError) => void this.told.push(`exited ${error.code}`),
+      outgrew: (bytes: number) => void this.told.push(`outgrew ${bytes}`),
+    }
+    this.runner = new CarriedRunner(this.carrier, limited, listener, { clock: this.clock })
+  }
 
   async ready(): Promise<this> {
     const started = this.runner.start()
     this.says.ready(engine)
     await started
     return this
+  }
+
+  /** Time goes by, and what was measured is looked at. */
+  async pass(ms: number): Promise<void> {
+    this.clock.advance(ms)
+    for (let turn = 0; turn < 3; turn++) await Promise.resolve()
   }
 
   async showsStack(dump: StackDump): Promise<void> {
@@ -258,6 +271,78 @@ describe('CarriedRunner', () => {
     await Promise.resolve()
     assert.deepEqual(scene.told, ['lost RUNNER_EXITED'])
     scene.says.gone(crash)
+  })
+
+  test('need not wait for its deadline to end one that has answered everything and stays', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    void scene.runner.stop(3_600_000)
+    scene.clock.advance(leaveMs)
+    assert.equal(scene.carrier.asked.at(-1), 'drain')
+    scene.says.result({ batchId: 1, first: 0, outcomes: [{ kind: 'empty' }] })
+    scene.clock.advance(leaveMs)
+    assert.equal(scene.carrier.asked.at(-1), 'terminate')
+  })
+
+  test('can be given less time when it is stopping already', async () => {
+    const scene = await new Scene().ready()
+    scene.infer()
+    void scene.runner.stop(3_600_000)
+    void scene.runner.stop(100)
+    scene.clock.advance(100)
+    assert.deepEqual(scene.carrier.asked, ['infer 1', 'drain', 'terminate'])
+  })
+
+  test('tells once that it outgrew its memory, and goes on', async () => {
+    const scene = await new Scene(100).ready()
+    scene.infer()
+    scene.carrier.holds = 101
+    for (let i = 0; i < 3; i++) await scene.pass(250)
+    assert.deepEqual(scene.told, ['outgrew 101'])
+    assert.deepEqual(scene.carrier.asked, ['infer 1'])
+  })
+
+  test('kills what holds twice its memory, and says how much', async () => {
+    const scene = await new Scene(100 * 1024 ** 2).ready()
+    scene.infer()
+    scene.carrier.holds = 201 * 1024 ** 2
+    await scene.pass(250)
+    assert.deepEqual(scene.carrier.asked, ['infer 1', 'kill'])
+    scene.says.gone(crash)
+    assert.deepEqual(scene.told, ['lost RUNNER_MEMORY', 'exited RUNNER_MEMORY'])
+    assert.match(scene.errors[0]?.message ?? '', /held 201\.0 MiB and was killed; .*100\.0 MiB/)
+  })
+
+  test('fails to start when it outgrew its memory by loading', async () => {
+    const scene = new Scene(100)
+    scene.carrier.holds = 101
+    const started = scene.runner.start()
+    scene.says.ready(engine)
+    await Promise.resolve()
+    scene.says.gone(crash)
+    await assert.rejects(started, { code: 'RUNNER_MEMORY' })
+    assert.deepEqual(scene.told, [])
+  })
+
+  test('looks once more after its work, and then not at all', async () => {
+    const scene = await new Scene(100).ready()
+    scene.infer()
+    scene.says.result({ batchId: 1, first: 0, outcomes: [{ kind: 'empty' }] })
+    assert.equal(scene.clock.timers, 1)
+    scene.carrier.holds = 101
+    await scene.pass(250)
+    assert.deepEqual(scene.told, ['outcome', 'outgrew 101'])
+    assert.equal(scene.clock.timers, 0)
+  })
+
+  test('looks more often when it holds more than half of what it may', async () => {
+    const scene = await new Scene(100).ready()
+    scene.infer()
+    scene.carrier.holds = 51
+    await scene.pass(250)
+    scene.carrier.holds = 101
+    await scene.pass(50)
+    assert.deepEqual(scene.told, ['outgrew 101'])
   })
 
   test('cannot be started twice', async () => {
