@@ -22,6 +22,17 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   const io: CommandIo = {
     stdout: (text) => void process.stdout.write(text),
     stderr: (text) => void process.stderr.write(text),
+    ...(process.stdout.isTTY ? { terminal: { columns: process.stdout.columns } } : {}),
+    stdin: async (bytesMax) => {
+      const chunks: Uint8Array[] = []
+      let left = bytesMax
+      for await (const chunk of process.stdin as AsyncIterable<Uint8Array>) {
+        chunks.push(chunk.subarray(0, left))
+        left -= chunk.byteLength
+        if (left <= 0) break
+      }
+      return Buffer.concat(chunks)
+    },
     env: process.env,
     cwd: process.cwd(),
     exit: () => {},

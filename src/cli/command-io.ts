@@ -6,6 +6,10 @@ export interface CommandIo {
   /** Prints text as it is: commands end their lines themselves. */
   stdout(text: string): void
   stderr(text: string): void
+  /** What standard output is shown on; absent when that is no terminal. */
+  readonly terminal?: { readonly columns: number }
+  /** All of standard input, or its first `bytesMax` bytes. */
+  stdin?(bytesMax: number): Promise<Uint8Array>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Folder that file arguments are relative to. */
   readonly cwd: string

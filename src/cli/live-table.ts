@@ -1,6 +1,7 @@
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { quantileMs } from '../pipeline/latency-histogram.ts'
 import type { PipelineStatus } from '../host/system-view.ts'
+import { characterWidth, displayWidth } from './display-width.ts'
 
 /** One pipeline at one moment. */
 export interface TableRow {
@@ -66,19 +67,6 @@ function milliseconds(value: number | undefined): string {
   return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`
 }
 
-/** Columns that a text takes on a terminal: East Asian wide characters take two. */
-function displayWidth(text: string): number {
-  let width = 0
-  for (const character of text) width += isWide(character) ? 2 : 1
-  return width
-}
-
-const wide =
-  /[\u1100-\u115f\u2e80-\u303e\u3041-\ua4cf\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6]/u
-function isWide(character: string): boolean {
-  return wide.test(character)
-}
-
 function pad(cell: string, width: number, left: boolean): string {
   const space = ' '.repeat(Math.max(width - displayWidth(cell), 0))
   return left ? cell + space : space + cell
@@ -89,7 +77,7 @@ function cut(text: string, columns: number): string {
   let kept = ''
   let width = 0
   for (const character of text) {
-    width += isWide(character) ? 2 : 1
+    width += characterWidth(character)
     if (width > columns - 1) break
     kept += character
   }

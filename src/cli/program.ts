@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { describeError, asEdgebootError } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
 import { addDemoCommand } from './demo.ts'
+import { addExplainCommand } from './explain.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addRunCommand } from './run.ts'
 import { addSchemaCommand } from './schema.ts'
@@ -17,6 +18,7 @@ Examples:
   edgeboot demo                          see it work: nothing to install, nothing to configure
   edgeboot validate conf/config.yaml     find every mistake without starting anything
   edgeboot run --config conf/config.yaml
+  edgeboot explain --topic plant/pump-1  why a result does not come
 
 Exit status: 0 fine, 1 failure, 2 usage, 3 invalid configuration, 4 cannot connect or listen.`
 
@@ -34,6 +36,7 @@ export function createProgram(io: CommandIo, version: string): Command {
     .configureOutput({ writeOut: (text) => io.stdout(text), writeErr: (text) => io.stderr(text) })
   addRunCommand(program, io, version)
   addValidateCommand(program, io)
+  addExplainCommand(program, io)
   addSchemaCommand(program, io)
   addMigrateCommand(program, io)
   addDemoCommand(program, io, version)

@@ -118,7 +118,8 @@ export class RunningInstance {
       })
       text = await readText(response)
     } catch (thrown) {
-      throw this.#unreachable(whyUnreachable(thrown), thrown)
+      const cause = rootOf(thrown)
+      throw this.#unreachable(whyUnreachable(cause), cause)
     }
     const value = parseJson(text)
     if (value === undefined) throw this.#unreachable('what answers there is not edgeboot')
@@ -231,12 +232,15 @@ const failures: Readonly<Record<string, string>> = {
   UND_ERR_SOCKET: 'the connection was cut',
 }
 
-function whyUnreachable(thrown: unknown): string {
-  if (thrown instanceof Error && thrown.name === 'TimeoutError') {
+/** `fetch` says no more than "fetch failed"; its cause knows. */
+function rootOf(thrown: unknown): unknown {
+  return thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
+}
+
+function whyUnreachable(cause: unknown): string {
+  if (cause instanceof Error && cause.name === 'TimeoutError') {
     return `no whole answer within ${answerMs / 1000} s`
   }
-  // `fetch` says no more than "fetch failed"; its cause knows.
-  const cause = thrown instanceof Error && thrown.cause instanceof Error ? thrown.cause : thrown
   const code = codeOf(cause)
   if (cause instanceof Error && cause.name === 'HTTPParserError') {
     return 'what answers there does not speak HTTP'

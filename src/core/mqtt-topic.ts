@@ -18,6 +18,20 @@ export function topicFault(topic: string): string | undefined {
 }
 
 /**
+ * Why no message can come on a topic, or `undefined` when one can.
+ *
+ * @returns A clause that follows "the topic …".
+ */
+export function messageTopicFault(topic: string): string | undefined {
+  const fault = textFault(topic)
+  if (fault !== undefined) return fault
+  const wildcard = /[+#]/.exec(topic)?.[0]
+  return wildcard === undefined
+    ? undefined
+    : `has the wildcard ${wildcard}: it is a filter, and no message comes on it`
+}
+
+/**
  * Why a text cannot be subscribed to, or `undefined` when it can. Knows `$share/group/filter`.
  *
  * @returns A clause that follows "the topic …".

@@ -65,7 +65,7 @@ function judge({ name, attributes }: DeviceSettings, scope: Scope): Entry {
     const miss = missOf(attribute, scope)
     if (miss !== undefined) {
       const { found, ...values } = miss
-      const text = `${shownName(name)}: ${labelOf(attribute, miss.attribute)}: ${found}`
+      const text = `${shownName(name)}: ${shownName(miss.attribute)}: ${found}`
       return {
         device: name,
         held,
@@ -73,7 +73,7 @@ function judge({ name, attributes }: DeviceSettings, scope: Scope): Entry {
       }
     }
   }
-  const labels = attributes.map((attribute) => labelOf(attribute, attribute.name)).join(', ')
+  const labels = attributes.map((attribute) => labelOf(attribute)).join(', ')
   const why = labels === '' ? 'an entry without a condition fits every message' : labels
   const text = `${shownName(name)}: ${why}`
   return {
@@ -120,8 +120,11 @@ function whenSteps(
   return [{ step: 'when', passed: false, text: `${subject}${found}`, ...about, ...values }]
 }
 
-function labelOf({ name, value }: AttributeSettings, attribute: string): string {
-  return name === 'when' || value === '' ? attribute : `${attribute} ${shownText(value)}`
+/** Of an attribute that holds. */
+function labelOf({ name, value, written }: AttributeSettings): string {
+  const names = written?.map((part) => shownName(part.name)) ?? []
+  if (name === 'when') return `${names.join(', ') || name} holds`
+  return `${names[0] ?? name} ${shownText(value)}`
 }
 
 function shownName(device: string): string {

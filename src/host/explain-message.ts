@@ -56,7 +56,7 @@ class MessageExplanation {
     if (payload === undefined) return this.#ends('subscribed')
     const decoded = decodePayload(payload)
     if (!decoded.ok) {
-      this.#step('decode', false, `${decoded.fault}: ${decoded.detail}`)
+      this.#step('decode', false, `${decoded.detail} (${decoded.fault})`)
       return this.#ends('dropped', 'decode')
     }
     this.#step('decode', true, `JSON, ${payload.byteLength.toLocaleString('en-US')} bytes`)
@@ -72,8 +72,11 @@ class MessageExplanation {
     }
     const group = groupOf(filter)
     const others = group === undefined ? '' : `; any member of the group ${group} may get it`
-    const made = this.#question.topic === undefined ? ' (made up: no topic was given)' : ''
-    this.#step('topic', true, `${this.#topic} matches ${filter}${made}${others}`)
+    const isOnly = this.#topic === filter
+    const match = isOnly ? 'is what is subscribed to' : `matches ${filter}`
+    const made = isOnly ? ' (no topic was given)' : ' (made up: no topic was given)'
+    const origin = this.#question.topic === undefined ? made : ''
+    this.#step('topic', true, `${this.#topic} ${match}${origin}${others}`)
     return true
   }
 

@@ -2,6 +2,9 @@ import type { DropReason } from '../pipeline/pipeline-stats.ts'
 import type { TrailView } from '../pipeline/trail.ts'
 import type { PipelineState } from './system-view.ts'
 
+/** Endings that are listed when nobody says how many. */
+export const lastEndingsDefault = 10
+
 /** What is asked: about a topic, a message, or both. */
 export interface ExplainQuestion {
   /** Without one, each pipeline is asked with a topic that its own filter matches. */
@@ -10,6 +13,8 @@ export interface ExplainQuestion {
   readonly payload?: Uint8Array
   /** Whether the message comes as one that the broker had kept. */
   readonly retain: boolean
+  /** Of a running pipeline: how many of the last endings to list; default {@link lastEndingsDefault}. */
+  readonly last?: number
 }
 
 /** A place on the way of a message, in the order of the way. */
@@ -71,6 +76,7 @@ export interface RunningFacts {
 export interface PipelineExplanation extends Explanation {
   readonly pipeline: string
   readonly rule: string
+  readonly func: string
   readonly model: string
   readonly broker: string
   readonly filter: string

@@ -1,5 +1,7 @@
 import type { Clock } from '../core/clock.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { explainRunning } from './explain-pipeline.ts'
+import type { ExplainQuestion, PipelineExplanation } from './explanation.ts'
 import { heartbeatIntervalMs } from './host-messages.ts'
 import type { PipelineSupervisor } from './pipeline-supervisor.ts'
 import type { PipelineStatus, SystemView } from './system-view.ts'
@@ -38,6 +40,10 @@ export class PipelineFleet implements SystemView {
       async (supervisor) => [supervisor.status.name, await supervisor.stats()] as const,
     )
     return new Map(await Promise.all(entries))
+  }
+
+  async explain(question: ExplainQuestion): Promise<readonly PipelineExplanation[]> {
+    return Promise.all(this.#supervisors.map((supervisor) => explainRunning(supervisor, question)))
   }
 
   /** That this answers at all proves the main process; the hosts prove themselves by their heartbeats. */

@@ -94,6 +94,11 @@ export class PipelineSupervisor {
     this.#since = options.clock.now()
   }
 
+  /** What it is, or is about to be. */
+  get settings(): PipelineSettings {
+    return this.#pipeline
+  }
+
   get status(): PipelineStatus {
     const { name, rule, model } = this.#pipeline
     const { pid, engine } = this.#host ?? {}

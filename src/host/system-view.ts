@@ -1,4 +1,7 @@
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import type { ExplainQuestion, PipelineExplanation } from './explanation.ts'
+
+export type { ExplainQuestion, PipelineExplanation }
 
 /** States of DESIGN section 9. */
 export type PipelineState =
@@ -43,6 +46,8 @@ export interface SystemView {
   readonly startedAt: number
   pipelines(): readonly PipelineStatus[]
   stats(): Promise<ReadonlyMap<string, PipelineStats>>
+  /** What becomes of a message in each pipeline, and where the last ones ended. Waits as `stats` does. */
+  explain(question: ExplainQuestion): Promise<readonly PipelineExplanation[]>
   /** False with the reason when something that should beat has stopped beating. */
   liveness(): { readonly alive: boolean; readonly reason: string }
 }

@@ -3,6 +3,7 @@ import type { Logger } from '../core/log.ts'
 import type { PipelineStatus, SystemView } from '../host/system-view.ts'
 import { quantileMs } from '../pipeline/latency-histogram.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import { explainRoute } from './explain-route.ts'
 import { createMetrics } from './metrics.ts'
 import { jsonReply, type Route } from './route.ts'
 import { noStats, StatsReader } from './stats-reader.ts'
@@ -17,6 +18,7 @@ export function buildRoutes(view: SystemView, clock: Clock, log: Logger): readon
     livenessRoute(view),
     readinessRoute(view),
     pipelinesRoute(view, stats),
+    explainRoute(view),
     statusPageRoute(view, stats, clock),
   ]
 }

@@ -85,7 +85,7 @@ test('stops at a retained message that the rule does not want', () => {
 test('says what is wrong with a payload that is no event', () => {
   const explanation = ask(settings(), '{"a":', topic)
   assert.deepEqual([explanation.verdict, explanation.reason], ['dropped', 'decode'])
-  assert.equal(lines(explanation).at(-1), '- decode not-json: JSON cut short after 5 bytes')
+  assert.equal(lines(explanation).at(-1), '- decode JSON cut short after 5 bytes (not-json)')
 })
 
 test('names the attribute of the device, with what is there and what is wanted', () => {
@@ -98,7 +98,7 @@ test('names the attribute of the device, with what is there and what is wanted',
     passed: false,
     device: 'pump-1',
     attribute: 'pointName',
-    text: 'pump-1: pointName "temperature": telemetry has no temperature; it has: temperatur, pressure (did you mean temperatur?)',
+    text: 'pump-1: pointName: telemetry has no temperature; it has: temperatur, pressure (did you mean temperatur?)',
     actual: 'temperatur, pressure',
     expected: '"temperature"',
   })

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import test from 'node:test'
 import { PipelineFleet } from '../../../src/host/pipeline-fleet.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
+import { emptyTrail } from '../../../src/pipeline/trail.ts'
 import { SupervisorBench } from '../../support/supervisor-bench.ts'
 
 const fleetOf = (bench: SupervisorBench): PipelineFleet =>
@@ -43,6 +44,53 @@ test('a pipeline that waits for its next host is silent for a reason, and the fl
   bench.clock.advance(600_000)
   assert.equal(fleet.pipelines()[0]?.state, 'BROKEN')
   assert.equal(fleet.liveness().alive, true)
+})
+
+test('explains a message with the state, the counts and the last endings of its host', async () => {
+  const bench = new SupervisorBench()
+  const fleet = fleetOf(bench)
+  await fleet.start()
+  bench.host.ready()
+  const asked = fleet.explain({ topic: 'in/a', payload: Buffer.from('{}'), retain: false, last: 3 })
+  for (const question of bench.host.sent.slice(-2)) {
+    assert.ok(question.type === 'stats' || question.type === 'trail')
+    const { type, requestId } = question
+    if (type === 'trail') {
+      assert.deepEqual([question.topic, question.lastMax], ['in/a', 3])
+      bench.host.say({ type, requestId, trail: { ...emptyTrail, remembered: 7 } })
+    } else {
+      const dropped = { ...emptyStats().dropped, model: 2 }
+      bench.host.say({ type, requestId, stats: { ...emptyStats(), received: 3, dropped } })
+    }
+  }
+  const [explanation] = await asked
+  assert.equal(explanation?.verdict, 'taken')
+  const { state, received, dropped, trail } = explanation.running ?? {}
+  assert.deepEqual([state, received, dropped, trail?.remembered], ['READY', 3, { model: 2 }, 7])
+})
+
+test('asks no host about a topic that is not subscribed to', async () => {
+  const bench = new SupervisorBench()
+  const fleet = fleetOf(bench)
+  await fleet.start()
+  const before = bench.host.sent.length
+  const [explanation] = await fleet.explain({ topic: 'out/a', retain: false })
+  assert.deepEqual([explanation?.verdict, explanation?.running], ['elsewhere', undefined])
+  assert.equal(bench.host.sent.length, before)
+})
+
+test('a pipeline that is broken explains itself', async () => {
+  const bench = new SupervisorBench()
+  const fleet = fleetOf(bench)
+  await fleet.start()
+  for (let i = 0; i < 3; i++) {
+    bench.host.exit(1)
+    bench.clock.advance(1000)
+  }
+  const payload = Buffer.from('{}')
+  const [explanation] = await fleet.explain({ topic: 'in/a', payload, retain: false })
+  assert.equal(explanation?.reason, 'broken')
+  assert.match(explanation.steps.at(-1)?.text ?? '', /BROKEN: the host process exited with code 1/)
 })
 
 test('counts come by name of the pipeline', async () => {

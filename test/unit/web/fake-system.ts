@@ -32,6 +32,7 @@ export function fakeSystem(
     startedAt: Date.UTC(2026, 0, 1),
     pipelines: () => pipelines,
     stats: () => Promise.resolve(new Map(Object.entries(stats))),
+    explain: () => Promise.resolve([]),
     liveness: () => ({ alive: true, reason: '' }),
     ...changes,
   }
