@@ -28,7 +28,7 @@ export class EdgebootProcess {
     child.stderr.on('data', (chunk: Buffer) => (this.stderr += chunk.toString()))
     createInterface({ input: child.stdout }).on('line', (line) => {
       this.stdout += `${line}\n`
-      if (line.startsWith('{')) this.lines.push(JSON.parse(line) as LogLine)
+      if (line.startsWith('{"')) this.lines.push(JSON.parse(line) as LogLine)
     })
   }
 
