@@ -23,9 +23,16 @@ export interface PredicateInput {
 /** A part of a condition, as its parser understood it. */
 export type ConditionNode = ASTNode
 
-/** A condition that was read and checked, ready to be asked. Throws what CEL throws. */
+/** What the variables of a condition are. */
+export interface ConditionScope extends PredicateInput {
+  /** pyboot's name of `event`. */
+  readonly data_to_dict: unknown
+}
+
+/** A condition that was read and checked. */
 export interface ParsedCondition {
-  readonly evaluate: (input: PredicateInput) => unknown
+  /** Throws what CEL throws. The library's own function: asked for every message. */
+  readonly evaluate: (scope: ConditionScope) => unknown
   readonly node: ConditionNode
 }
 
@@ -69,12 +76,12 @@ export function parseCondition(expression: string): ParsedCondition {
   if (check.type !== 'bool' && check.type !== 'dyn') {
     throw invalid(expression, 0, `it gives ${check.type ?? 'nothing'}, not true or false`)
   }
-  return { evaluate: evaluator(parsed), node: parsed.ast }
+  return { evaluate: parsed as (scope: ConditionScope) => unknown, node: parsed.ast }
 }
 
 /** The value of a part of a condition by itself; of any type. Throws what CEL throws. */
 export function evaluateNode(node: ConditionNode, input: PredicateInput): unknown {
-  return evaluator(environment.parse(serialize(node)))(input)
+  return environment.parse(serialize(node))({ ...input, data_to_dict: input.event }) as unknown
 }
 
 /** A part of a condition as text, in one spelling whatever the file's was. */
@@ -87,11 +94,6 @@ export function celFailure(thrown: unknown): string {
   const summary = summaryOf(thrown)
   // CEL calls a variable unknown when the message does not have it.
   return summary === 'Unknown variable: telemetry' ? 'the message has no telemetry' : summary
-}
-
-function evaluator(parsed: ParseResult): (input: PredicateInput) => unknown {
-  return ({ event, telemetry, device, topic }) =>
-    parsed({ event, telemetry, device, topic, data_to_dict: event }) as unknown
 }
 
 function invalidCel(expression: string, thrown: unknown): EdgebootError {

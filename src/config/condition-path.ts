@@ -13,7 +13,7 @@ export interface FoundPath {
 }
 
 /** Keys that are compared with the one that is missing. */
-const comparedKeysMax = 1000
+const comparedKeysMax = 200
 
 /** What is at the place that a part of a condition names; `undefined` for a part that names none. */
 export function findPath(node: ConditionNode, input: PredicateInput): FoundPath | undefined {

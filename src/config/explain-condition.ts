@@ -38,7 +38,7 @@ export function explainCondition(
 ): ConditionFinding | undefined {
   const { evaluate, node } = parseCondition(expression)
   try {
-    const value = evaluate(input)
+    const value = evaluate({ ...input, data_to_dict: input.event })
     if (value === true) return undefined
     if (value !== false) {
       return { found: `${shownNode(node)} is ${shownValue(value)}, neither true nor false` }

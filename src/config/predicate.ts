@@ -20,9 +20,9 @@ const holds: PredicateOutcome = { ok: true }
 export function compilePredicate(expression: string): Predicate {
   const { evaluate } = parseCondition(expression)
   const isFalse: PredicateOutcome = { ok: false, reason: `not true: ${expression}` }
-  return (input) => {
+  return ({ event, telemetry, device, topic }) => {
     try {
-      const value = evaluate(input)
+      const value = evaluate({ event, telemetry, device, topic, data_to_dict: event })
       if (value === true) return holds
       if (value === false) return isFalse
       return {

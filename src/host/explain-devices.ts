@@ -1,10 +1,11 @@
+import type { PredicateInput } from '../config/cel.ts'
 import { explainCondition, type ConditionFinding } from '../config/explain-condition.ts'
 import { shownText } from '../config/shown-value.ts'
 import type { AttributeSettings, DeviceSettings, PipelineSettings } from '../config/settings.ts'
-import { telemetryOf } from '../pipeline/match.ts'
+import { telemetryOf, type Matcher } from '../pipeline/match.ts'
 import type { ExplainStep } from './explanation.ts'
 
-/** Device entries that are told of; of the others only the number. */
+/** Device entries that are told of, fitting ones first; of the others only the number. */
 const entriesMax = 20
 /** Of a condition as written; the file has the rest. */
 const conditionCharsMax = 300
@@ -18,69 +19,58 @@ export interface DeviceSteps {
 
 /**
  * Says of each device entry why it fits or which attribute does not hold, and of `when` for each
- * entry that fits. The same conditions as `matchEvent` asks, asked for people.
+ * entry that fits. The matcher decides, as it does for real messages; only what is told of is
+ * looked into.
+ *
+ * @param matcher - Compiled from the same settings.
  */
 export function explainDevices(
   { devices, when }: Pick<PipelineSettings, 'devices' | 'when'>,
+  matcher: Matcher,
   event: unknown,
   topic: string,
 ): DeviceSteps {
   const telemetry = telemetryOf(event)
-  const scope = (device: string): Scope => ({ event, telemetry, device, topic })
+  const scopeOf = (device: string): PredicateInput => ({ event, telemetry, device, topic })
   if (devices.length === 0) {
     const text = 'the func names no devices: it is for every message'
     const any: ExplainStep = { step: 'device', passed: true, text }
-    return { steps: [any, ...whenSteps(when, undefined, scope(''))], entriesLeftOut: 0 }
+    return { steps: [any, ...whenSteps(when, undefined, scopeOf(''))], entriesLeftOut: 0 }
   }
-  const entries = devices.map((device) => judge(device, scope(device.name)))
-  const fitting = entries.filter(({ step }) => step.passed)
+  const entries = devices.map((device, index) => {
+    const attributes = matcher.devices[index]?.attributes ?? []
+    const scope = scopeOf(device.name)
+    return { device, scope, failsAt: attributes.findIndex(({ holds }) => !holds(scope).ok) }
+  })
+  const fitting = entries.filter(({ failsAt }) => failsAt < 0)
   // What came closest is what was meant.
-  const failing = entries.filter(({ step }) => !step.passed).sort((a, b) => b.held - a.held)
-  const told = failing.slice(0, Math.max(entriesMax - fitting.length, 0))
-  const steps = fitting
-    .slice(0, entriesMax)
-    .flatMap(({ step, device }) => [step, ...whenSteps(when, device, scope(device))])
-  return {
-    steps: [...steps, ...told.map(({ step }) => step)],
-    entriesLeftOut: failing.length - told.length + Math.max(fitting.length - entriesMax, 0),
-  }
+  const failing = entries
+    .filter(({ failsAt }) => failsAt >= 0)
+    .sort((one, other) => other.failsAt - one.failsAt)
+  const told = [...fitting, ...failing].slice(0, entriesMax)
+  const steps = told.flatMap(({ device, scope, failsAt }) => {
+    const attribute = device.attributes[failsAt]
+    return attribute === undefined
+      ? [fittingStep(device), ...whenSteps(when, device.name, scope)]
+      : [failingStep(device, attribute, scope)]
+  })
+  return { steps, entriesLeftOut: entries.length - told.length }
 }
 
-interface Scope {
-  readonly event: unknown
-  readonly telemetry: unknown
-  readonly device: string
-  readonly topic: string
-}
-
-interface Entry {
-  readonly device: string
-  readonly step: ExplainStep
-  /** Attributes before the one that does not hold. */
-  readonly held: number
-}
-
-function judge({ name, attributes }: DeviceSettings, scope: Scope): Entry {
-  for (const [held, attribute] of attributes.entries()) {
-    const miss = missOf(attribute, scope)
-    if (miss !== undefined) {
-      const { found, ...values } = miss
-      const text = `${shownName(name)}: ${shownName(miss.attribute)}: ${found}`
-      return {
-        device: name,
-        held,
-        step: { step: 'device', passed: false, device: name, ...values, text },
-      }
-    }
-  }
-  const labels = attributes.map((attribute) => labelOf(attribute)).join(', ')
+function fittingStep({ name, attributes }: DeviceSettings): ExplainStep {
+  const labels = attributes.map(labelOf).join(', ')
   const why = labels === '' ? 'an entry without a condition fits every message' : labels
-  const text = `${shownName(name)}: ${why}`
-  return {
-    device: name,
-    held: attributes.length,
-    step: { step: 'device', passed: true, device: name, text },
-  }
+  return { step: 'device', passed: true, device: name, text: `${shownName(name)}: ${why}` }
+}
+
+function failingStep(
+  { name }: DeviceSettings,
+  attribute: AttributeSettings,
+  scope: PredicateInput,
+): ExplainStep {
+  const { found, ...facts } = missOf(attribute, scope)
+  const text = `${shownName(name)}: ${shownName(facts.attribute)}: ${found}`
+  return { step: 'device', passed: false, device: name, ...facts, text }
 }
 
 interface AttributeMiss extends ConditionFinding {
@@ -88,7 +78,7 @@ interface AttributeMiss extends ConditionFinding {
   readonly condition?: string
 }
 
-function missOf(attribute: AttributeSettings, scope: Scope): AttributeMiss | undefined {
+function missOf(attribute: AttributeSettings, scope: PredicateInput): AttributeMiss {
   const { name, expression, written } = attribute
   // pyboot's attributes one by one: what the file says of the one that fails is what helps.
   for (const part of written ?? []) {
@@ -97,8 +87,7 @@ function missOf(attribute: AttributeSettings, scope: Scope): AttributeMiss | und
       return { attribute: part.name, condition: cutCondition(part.text), ...finding }
     }
   }
-  const finding = explainCondition(expression, scope)
-  if (finding === undefined) return undefined
+  const finding = explainCondition(expression, scope) ?? { found: 'it does not hold' }
   // What `deviceName` and `pointName` stand for is no text of the file.
   const condition = name === 'when' ? { condition: cutCondition(expression) } : {}
   return { attribute: name, ...condition, ...finding }
@@ -107,7 +96,7 @@ function missOf(attribute: AttributeSettings, scope: Scope): AttributeMiss | und
 function whenSteps(
   when: string | undefined,
   device: string | undefined,
-  scope: Scope,
+  scope: PredicateInput,
 ): ExplainStep[] {
   if (when === undefined) return []
   const finding = explainCondition(when, scope)

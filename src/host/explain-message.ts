@@ -84,8 +84,9 @@ class MessageExplanation {
     event: unknown,
     health: { state: PipelineState; reason: string } | undefined,
   ): Explanation {
-    const { matches, misses } = matchEvent(compileMatcher(this.#settings), event, this.#topic)
-    const { steps, entriesLeftOut } = explainDevices(this.#settings, event, this.#topic)
+    const matcher = compileMatcher(this.#settings)
+    const { matches, misses } = matchEvent(matcher, event, this.#topic)
+    const { steps, entriesLeftOut } = explainDevices(this.#settings, matcher, event, this.#topic)
     this.#steps.push(...steps)
     this.#entriesLeftOut = entriesLeftOut
     if (matches.length === 0) {

@@ -53,7 +53,7 @@ export interface Explanation {
   /** Events of it that reach the model. */
   readonly events: number
   readonly steps: readonly ExplainStep[]
-  /** Device entries that do not fit and are not among the steps. */
+  /** Device entries that are not among the steps, which have those that fit first. */
   readonly entriesLeftOut: number
 }
 

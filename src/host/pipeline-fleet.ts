@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Clock } from '../core/clock.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { explainRunning } from './explain-pipeline.ts'
@@ -43,7 +44,13 @@ export class PipelineFleet implements SystemView {
   }
 
   async explain(question: ExplainQuestion): Promise<readonly PipelineExplanation[]> {
-    return Promise.all(this.#supervisors.map((supervisor) => explainRunning(supervisor, question)))
+    let turn = Promise.resolve()
+    const explanations = this.#supervisors.map((supervisor) => {
+      // A turn of the event loop for each: a large message in many pipelines holds up nobody else.
+      turn = turn.then(() => setImmediate())
+      return turn.then(() => explainRunning(supervisor, question))
+    })
+    return Promise.all(explanations)
   }
 
   /** That this answers at all proves the main process; the hosts prove themselves by their heartbeats. */

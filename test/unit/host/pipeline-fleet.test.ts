@@ -4,6 +4,7 @@ import { PipelineFleet } from '../../../src/host/pipeline-fleet.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
 import { emptyTrail } from '../../../src/pipeline/trail.ts'
 import { SupervisorBench } from '../../support/supervisor-bench.ts'
+import { until } from '../../support/wait.ts'
 
 const fleetOf = (bench: SupervisorBench): PipelineFleet =>
   new PipelineFleet([bench.supervisor], '1.2.3', bench.clock)
@@ -52,6 +53,8 @@ test('explains a message with the state, the counts and the last endings of its 
   await fleet.start()
   bench.host.ready()
   const asked = fleet.explain({ topic: 'in/a', payload: Buffer.from('{}'), retain: false, last: 3 })
+  const kinds = (): string[] => bench.host.sent.slice(-2).map(({ type }) => type)
+  await until('both questions', () => kinds().join() === 'stats,trail')
   for (const question of bench.host.sent.slice(-2)) {
     assert.ok(question.type === 'stats' || question.type === 'trail')
     const { type, requestId } = question
