@@ -109,20 +109,18 @@ class Page {
   }
 
   #steps({ steps, entriesLeftOut }: PipelineExplanation): void {
+    const failing = steps.filter(({ step, passed }) => step === 'device' && !passed)
     // One entry that fits is enough: then nobody asks why the others do not.
     const fits = steps.some(({ step, passed }) => step === 'device' && passed)
-    let failing = 0
-    let hidden = entriesLeftOut
-    for (const step of steps) {
-      const isFailingEntry = step.step === 'device' && !step.passed
-      if (isFailingEntry) failing += 1
-      if (isFailingEntry && (fits || failing > failingMax)) hidden += 1
-      else this.#step(step)
+    const hidden = new Set(fits ? failing : failing.slice(failingMax))
+    const entries = steps.filter((step) => step.step !== 'next' && !hidden.has(step))
+    for (const step of entries) this.#step(step)
+    const others = hidden.size + entriesLeftOut
+    if (others > 0) {
+      const text = others === 1 ? '1 more entry does' : `${count(others)} more entries do`
+      this.line(' '.repeat(14), this.dim(`${text} not fit`))
     }
-    if (hidden > 0) {
-      const entries = hidden === 1 ? '1 more entry does' : `${count(hidden)} more entries do`
-      this.line(' '.repeat(14), this.dim(`${entries} not fit`))
-    }
+    for (const step of steps) if (step.step === 'next') this.#step(step)
   }
 
   #step({ step, passed, text, condition }: ExplainStep): void {
