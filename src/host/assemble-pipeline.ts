@@ -2,22 +2,27 @@ import type { PipelineSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
+import { childMark, markVariable } from '../core/process-mark.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
-import { RunnerPool } from '../pipeline/runner-pool.ts'
-import { createRunner } from '../runtime/create-runner.ts'
+import { RunnerPool, type RunnerPoolOptions } from '../pipeline/runner-pool.ts'
+import { createRunner, type CreateRunnerOptions } from '../runtime/create-runner.ts'
+import type { RunnerSpec } from '../runtime/runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
 import { compileTopicTemplate } from '../transport/render-topic.ts'
 import { SpoolingSink } from '../transport/spool/spooling-sink.ts'
 import type { Sink } from '../transport/transport.ts'
+import { endAllOf } from './orphan-sweep.ts'
 import { compileMatcher } from './compile-matcher.ts'
 
 /** What a pipeline needs besides its settings. */
 export interface AssemblyParts {
   readonly model: ModelPackage
   readonly runnerEnvironment: Readonly<Record<string, string>>
+  /** Of this host, to mark what its runners start; without it they are not swept up after. */
+  readonly mark: string | undefined
   readonly clock: Clock
   readonly log: Logger
   readonly changed: (health: PipelineHealth) => void
@@ -54,7 +59,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       createPool: (callbacks) =>
         new RunnerPool({
           size: Math.max(settings.workers, 1),
-          create: (_index, listener) => createRunner(spec, listener, { inline, clock }),
+          create: markedRunners(spec, { inline, clock }, parts.mark),
           clock,
           random: Math.random,
           log,
@@ -87,6 +92,22 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       retained: settings.source.retained,
     },
   )
+}
+
+/** Each with a mark of its own in its environment, by which what it leaves behind is found and ended. */
+function markedRunners(
+  spec: RunnerSpec,
+  options: CreateRunnerOptions,
+  hostMark: string | undefined,
+): RunnerPoolOptions['create'] {
+  let number = 0
+  return (_index, listener) => {
+    // One in the host itself shares the mark of the host.
+    if (hostMark === undefined || options.inline) return createRunner(spec, listener, options)
+    const mark = childMark(hostMark, (number += 1))
+    const marked = { ...spec, env: { ...spec.env, [markVariable]: mark } }
+    return createRunner(marked, listener, { ...options, ended: () => void endAllOf(mark) })
+  }
 }
 
 function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {

@@ -1,16 +1,19 @@
 /**
  * The entry of a host process: one pipeline, told what to do over IPC by the main process. Started
- * by the supervisor alone. It dies with its parent: a lost channel ends it at once, and its
- * runners end with it.
+ * by the supervisor alone. It dies with its parent: a lost channel ends it at once, with its runners and
+ * whatever they started.
  */
 import { systemClock } from '../core/clock.ts'
 import { asEdgebootError, toWireError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { createLogger } from '../core/log.ts'
+import { markVariable } from '../core/process-mark.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { assemblePipeline } from './assemble-pipeline.ts'
 import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
+import { endAllOfNow } from './orphan-sweep.ts'
+import { watchParent } from './parent-watch.ts'
 
 if (process.send === undefined) {
   process.stderr.write('edgeboot: this file is started by edgeboot itself, not by hand\n')
@@ -19,6 +22,9 @@ if (process.send === undefined) {
 
 /** After a SIGTERM: how long the main process may take to say how it wants us to stop. */
 const parentsWordMs = 1000
+
+/** In the environment of this process, and so in that of what an inline model starts. */
+const mark = process.env[markVariable]
 
 let pipeline: Pipeline | undefined
 let stopping = false
@@ -39,9 +45,12 @@ async function start(message: ToHost & { type: 'start' }): Promise<void> {
     message.logLevel,
   )
   process.title = message.pipeline.name
+  // A model in this event loop may block it: the end of the channel would go unnoticed.
+  if (message.pipeline.workers === 0 && mark !== undefined) process.on('exit', watchParent(mark))
   const assembled = assemblePipeline(message.pipeline, {
     model: message.model,
     runnerEnvironment: message.runnerEnvironment,
+    mark,
     clock: systemClock,
     log,
     changed: stateChanged,
@@ -50,6 +59,11 @@ async function start(message: ToHost & { type: 'start' }): Promise<void> {
   setInterval(() => tell({ type: 'stats', stats: assembled.stats() }), heartbeatIntervalMs)
   assembled.load()
   if (message.standby !== true) await assembled.connect()
+}
+
+/** What runners started does not end with them; the main process sweeps up after an ordered stop. */
+function endChildren(): void {
+  if (mark !== undefined) endAllOfNow(mark)
 }
 
 async function stop(drainMs: number): Promise<void> {
@@ -82,7 +96,10 @@ process.on('message', (message: ToHost) => {
   else if (pipeline !== undefined) answer(message, pipeline)
 })
 // Without the parent nobody restarts, counts or stops us.
-process.on('disconnect', () => process.exit(stopping ? 0 : 1))
+process.on('disconnect', () => {
+  endChildren()
+  process.exit(stopping ? 0 : 1)
+})
 process.on('uncaughtException', fail)
 process.on('unhandledRejection', fail)
 // Ctrl-C reaches the whole foreground group; the main process asks for an ordered stop.

@@ -50,6 +50,12 @@ export type FromHost =
   /** It cannot go on and exits. */
   | { readonly type: 'failed'; readonly error: WireError }
 
+/**
+ * Of a host: a pipe that the main process holds and nothing comes through. Its end is that of the
+ * main process.
+ */
+export const lifelineDescriptor = 4
+
 /** A host tells its counts at least this often. */
 export const heartbeatIntervalMs = 5000
 

@@ -2,9 +2,11 @@ import { fork } from 'node:child_process'
 import type { Clock } from '../core/clock.ts'
 import { entryPath } from '../core/entry.ts'
 import type { LogFields, LogLevel } from '../core/log.ts'
+import { childMark, markVariable } from '../core/process-mark.ts'
 import { PrintedLines } from '../runtime/printed-lines.ts'
 import type { FromHost, ToHost } from './host-messages.ts'
-import { isFromHost } from './host-messages.ts'
+import { isFromHost, lifelineDescriptor } from './host-messages.ts'
+import { endAllOf } from './orphan-sweep.ts'
 
 /** A host process as its supervisor sees it. */
 export interface HostProcess {
@@ -31,11 +33,31 @@ export type StartHostProcess = (
 ) => HostProcess
 
 /**
- * Forks hosts. The environment of each is exactly what it is given; broker credentials travel over
- * IPC, where no process list shows them.
+ * Forks hosts. The environment of each is what it is given, and its mark; broker credentials travel
+ * over IPC, where no process list shows them. What a host leaves behind that did not end in order is
+ * ended by that mark.
+ *
+ * @param mark - Of this process; without one, hosts are not marked and not swept up after.
  */
-export function hostForker(clock: Clock): StartHostProcess {
-  return (name, environment, listener) => forkHost(name, environment, listener, clock)
+export function hostForker(clock: Clock, mark?: string): StartHostProcess {
+  let number = 0
+  return (name, environment, listener) => {
+    if (mark === undefined) return forkHost(name, environment, listener, clock)
+    const hostMark = childMark(mark, (number += 1))
+    const marked = { ...environment, [markVariable]: hostMark }
+    return forkHost(name, marked, sweepingUp(listener, hostMark), clock)
+  }
+}
+
+function sweepingUp(listener: HostProcessListener, mark: string): HostProcessListener {
+  return {
+    message: (message) => listener.message(message),
+    printed: (level, fields) => listener.printed(level, fields),
+    exited: (code, signal) => {
+      if (code !== 0) void endAllOf(mark)
+      listener.exited(code, signal)
+    },
+  }
 }
 
 function forkHost(
@@ -47,7 +69,7 @@ function forkHost(
   const child = fork(entryPath('./host-main', import.meta.url), [name], {
     env: { ...environment },
     execArgv: [],
-    stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+    stdio: ['ignore', 'pipe', 'pipe', 'ipc', 'pipe'], // the last one is its lifeline
     serialization: 'json',
   })
   child.on('message', (message) => {
@@ -59,11 +81,14 @@ function forkHost(
   )
   child.stdout?.on('data', (chunk: Buffer) => printed.print('stdout', chunk))
   child.stderr?.on('data', (chunk: Buffer) => printed.print('stderr', chunk))
+  const lifeline = child.stdio[lifelineDescriptor]
+  lifeline?.on('error', () => {}) // 'exit' tells
   let reported = false
   const report = (code: number | null, signal: NodeJS.Signals | null): void => {
     if (reported) return
     reported = true
     printed.end()
+    lifeline?.destroy()
     listener.exited(code, signal)
   }
   child.on('error', (error) => {

@@ -29,6 +29,8 @@ export interface RunnerOptions {
   readonly clock: Clock
   /** Loading the model; {@link limits.runnerStartMs} by default. */
   readonly startMs?: number
+  /** It is gone, however that came, and so may be swept up after. */
+  readonly ended?: () => void
 }
 
 /**
@@ -41,6 +43,7 @@ export class CarriedRunner implements Runner {
   readonly #listener: RunnerListener
   readonly #clock: Clock
   readonly #startMs: number
+  readonly #ended: (() => void) | undefined
   readonly #ledger = new BatchLedger()
   readonly #gone = Promise.withResolvers<void>()
   readonly #timers: Timer[] = []
@@ -63,6 +66,7 @@ export class CarriedRunner implements Runner {
     this.#listener = listener
     this.#clock = options.clock
     this.#startMs = options.startMs ?? limits.runnerStartMs
+    this.#ended = options.ended
     this.#watch = this.#watchMemory()
   }
 
@@ -181,6 +185,7 @@ export class CarriedRunner implements Runner {
     if (!wasReady) this.#startup?.reject(error)
     else if (this.#stopping === undefined) this.#listener.exited(error)
     this.#gone.resolve()
+    this.#ended?.()
   }
 
   #after(delayMs: number, callback: () => void): void {

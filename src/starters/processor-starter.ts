@@ -2,7 +2,8 @@ import { PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { StarterContext } from '../boot/starter-context.ts'
 import type { BrokerSettings, PipelineSettings } from '../config/settings.ts'
 import type { LogLevel } from '../core/log.ts'
-import { hostForker } from '../host/host-process.ts'
+import { hostForker, type StartHostProcess } from '../host/host-process.ts'
+import { endAllOf, endOrphans, markOfThisProcess } from '../host/orphan-sweep.ts'
 import { PipelineFleet } from '../host/pipeline-fleet.ts'
 import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
 import { runnerEnvironment } from '../runtime/worker-environment.ts'
@@ -28,6 +29,8 @@ export class ProcessorStarter implements Starter {
   readonly stopDeadlineMs: number
   readonly #options: ProcessorOptions
   #fleet: PipelineFleet | undefined
+  /** Of everything that runs for this process; undefined where the system cannot tell. */
+  readonly #mark = markOfThisProcess()
 
   constructor(options: ProcessorOptions) {
     this.#options = options
@@ -38,21 +41,29 @@ export class ProcessorStarter implements Starter {
 
   setup(context: StarterContext): void {
     const { pipelines } = context.get(settingsKey)
-    const supervisors = pipelines.map((pipeline) => this.#supervise(pipeline, context))
+    const startHost = hostForker(context.clock, this.#mark)
+    const supervisors = pipelines.map((pipeline) => this.#supervise(pipeline, context, startHost))
     this.#fleet = new PipelineFleet(supervisors, this.#options.version, context.clock)
     context.provide(systemViewKey, this.#fleet)
   }
 
   /** The hosts are on their way when it resolves: what is slow to load in here may come after. */
-  async start(): Promise<void> {
+  async start(context: StarterContext): Promise<void> {
+    const orphans = await endOrphans()
+    if (orphans.length > 0) context.log.warn('orphans.ended', { pids: orphans })
     await this.#fleet?.start()
   }
 
   async stop(): Promise<void> {
     await this.#fleet?.stop(this.#options.drainMs)
+    if (this.#mark !== undefined) await endAllOf(this.#mark)
   }
 
-  #supervise(configured: PipelineSettings, context: StarterContext): PipelineSupervisor {
+  #supervise(
+    configured: PipelineSettings,
+    context: StarterContext,
+    startHost: StartHostProcess,
+  ): PipelineSupervisor {
     const { environment, logLevel } = this.#options
     const python = configured.python ?? environment['EDGEBOOT_PYTHON']
     const pipeline = {
@@ -75,7 +86,7 @@ export class ProcessorStarter implements Starter {
             onState('FETCHING', `${address}: ${progress(bytes, total)}`),
         })
       },
-      startHost: hostForker(context.clock),
+      startHost,
       hostEnvironment: hostEnvironment(environment),
       runnerEnvironment: runnerEnvironment(environment),
       logLevel,

@@ -152,6 +152,7 @@ export class DeliveryBench {
       sink: { ...plain.sink, broker: this.output.settings, qos: 1, ...sink?.(this.scratch) },
     }
     return assemblePipeline(settings, {
+      mark: undefined,
       model: {
         name: 'echo',
         version: 'folder',

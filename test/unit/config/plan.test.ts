@@ -539,7 +539,7 @@ test('reads what a runner may hold, and warns where nobody can keep it to that',
     'memory must be at least 16MiB (a bare number is bytes), not "1MiB"',
   ])
   assert.match(
-    messages(warningsIn(config({ func: 'workers: 0, memory: 64MiB' }))).join(),
+    messages(warningsIn(config({ func: 'workers: 0\n    memory: 64MiB' }))).join(),
     /memory has no effect.*workers: 0/,
   )
 })
