@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import { limits } from '../core/limits.ts'
 import { topicFault, topicFilterFault } from '../core/mqtt-topic.ts'
 import { parseTopicTemplate } from '../core/topic-template.ts'
@@ -11,7 +12,7 @@ import type { FuncPlan } from './plan-funcs.ts'
 import { planSpool } from './plan-spool.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, PipelineSettings } from './settings.ts'
-import { sessionsFolder } from './state-folder.ts'
+import { pipelineFileName, recorderFolder, sessionsFolder } from './state-folder.ts'
 
 type NativeRule = NativeConfig['rules'][number]
 
@@ -137,6 +138,7 @@ class RulePlanner {
         timeoutMs: parseDurationMs(rule.pub.timeout ?? '10s') ?? 10_000,
         ...(spool === undefined ? {} : { spool }),
       },
+      ...(servedQos(source) === 1 ? { recorder: { file: this.#recorderFile(parts) } } : {}),
       ...func.pipeline,
       orderBy: rule.orderBy ?? 'device',
       queue: {
@@ -145,6 +147,12 @@ class RulePlanner {
       },
       attempts: rule.onError?.attempts ?? attemptsDefault,
     }
+  }
+
+  /** The input broker too: what is told of its messages is of no use for those of another. */
+  #recorderFile({ name, func, source }: { name: string; func: FuncPlan; source: BrokerSettings }) {
+    const file = pipelineFileName([name, func.name, source.name], 'rec')
+    return join(recorderFolder(this.#stateFolder), file)
   }
 
   /** As pyboot names its process; the number counts those of the same name before. */

@@ -133,6 +133,12 @@ export interface ModelSource {
   readonly module?: { readonly name: string; readonly function: string }
 }
 
+/** What outlives the host of a pipeline. */
+export interface RecorderSettings {
+  /** The file of this pipeline. Absolute. Made by its host. */
+  readonly file: string
+}
+
 /** One rule × func: everything its host needs to know. */
 export interface PipelineSettings {
   /** pyboot's name of the process: `sub_process_{sub.name}_{modelName}_{i}`. Unique. */
@@ -142,6 +148,8 @@ export interface PipelineSettings {
   readonly func: string
   readonly source: SourceSettings
   readonly sink: SinkSettings
+  /** With QoS 1 at the input: without, nothing outlives the host. */
+  readonly recorder?: RecorderSettings
   readonly model: ModelSource
   /** Empty: every message. */
   readonly devices: readonly DeviceSettings[]

@@ -7,6 +7,11 @@ export function spoolFolder(stateFolder: string): string {
   return join(stateFolder, 'spool')
 }
 
+/** Where hosts keep what their successors have to know. */
+export function recorderFolder(stateFolder: string): string {
+  return join(stateFolder, 'recorder')
+}
+
 /** Where it is written down what brokers keep for us. */
 export function sessionsFolder(stateFolder: string): string {
   return join(stateFolder, 'sessions')

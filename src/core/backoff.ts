@@ -79,15 +79,17 @@ export class RestartPolicy {
     this.#upSince = this.#clock.monotonic()
   }
 
-  /**
-   * It died after it had served. Those that share a fate, as the runners of a pool do, are told of a
-   * death beforehand: {@link suspectMessage} of a `first` one, {@link acquit} of a `message`.
-   */
+  /** It died after it had served. */
   died(kind: DeathKind = 'first'): RestartDecision {
+    if (kind === 'first') this.suspectMessage()
+    if (kind === 'message') this.acquit()
     return this.#next(kind === 'first' || kind === 'more')
   }
 
-  /** A death may be the fault of a message: what follows is forgotten if that turns out. */
+  /**
+   * A death, of this or of one that shares its fate, may be the fault of a message: what follows is
+   * forgotten if that turns out.
+   */
   suspectMessage(): void {
     this.#forgetIfHealthy()
     this.#failuresBefore = this.#failures

@@ -6,6 +6,7 @@ import { childMark, markVariable } from '../core/process-mark.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
+import type { Recorder } from '../pipeline/recorder.ts'
 import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
 import { RunnerPool, type RunnerPoolOptions } from '../pipeline/runner-pool.ts'
 import { createRunner, type CreateRunnerOptions } from '../runtime/create-runner.ts'
@@ -13,6 +14,7 @@ import type { RunnerSpec } from '../runtime/runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
 import { compileTopicTemplate } from '../transport/render-topic.ts'
 import { SpoolingSink } from '../transport/spool/spooling-sink.ts'
+import { FileRecorder } from './recorder/file-recorder.ts'
 import type { Sink } from '../transport/transport.ts'
 import { endAllOf } from './orphan-sweep.ts'
 import { compileMatcher } from './compile-matcher.ts'
@@ -72,8 +74,10 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
           'edgeboot-model': model.name,
           'edgeboot-version': model.version,
         },
-        own: (message, device) => ({ [resultIdProperty]: ids.of(message, device) }),
+        own: (id) => ({ [resultIdProperty]: id }),
       },
+      identify: (message, device) => ids.of(message, device),
+      recorder: createRecorder(settings, parts),
       clock,
       log,
       // After the I/O of this turn: everything that one read brought is dispatched together.
@@ -108,6 +112,16 @@ function markedRunners(
     const marked = { ...spec, env: { ...spec.env, [markVariable]: mark } }
     return createRunner(marked, listener, { ...options, ended: () => void endAllOf(mark) })
   }
+}
+
+function createRecorder(
+  { recorder, workers, batch }: PipelineSettings,
+  { log }: AssemblyParts,
+): Recorder | undefined {
+  if (recorder === undefined) return undefined
+  const { file } = recorder
+  const runners = Math.max(workers, 1)
+  return new FileRecorder({ file, runners, batchSize: batch.size, pid: process.pid, log })
 }
 
 function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {

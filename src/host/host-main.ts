@@ -97,6 +97,7 @@ process.on('message', (message: ToHost) => {
 })
 // Without the parent nobody restarts, counts or stops us.
 process.on('disconnect', () => {
+  pipeline?.abandon()
   endChildren()
   process.exit(stopping ? 0 : 1)
 })

@@ -4,11 +4,12 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
-import { addStats, closeBooks, emptyStats } from '../pipeline/ledger.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
 import type { FromHost } from './host-messages.ts'
 import type { StartHostProcess } from './host-process.ts'
+import { PipelineBooks } from './pipeline-books.ts'
+import type { ReadHostRecord } from './recorder/host-record.ts'
 import { SupervisedHost } from './supervised-host.ts'
 import type { PipelineState, PipelineStatus } from './system-view.ts'
 
@@ -21,6 +22,7 @@ export interface PipelineSupervisorOptions {
     onState: (state: 'FETCHING' | 'VERIFYING', detail: string) => void,
   ) => Promise<ModelPackage>
   readonly startHost: StartHostProcess
+  readonly readHostRecord: ReadHostRecord
   readonly hostEnvironment: Readonly<Record<string, string>>
   readonly runnerEnvironment: Readonly<Record<string, string>>
   readonly logLevel: LogLevel
@@ -83,13 +85,12 @@ export class PipelineSupervisor {
   #attempt = 0
   readonly #begun = Promise.withResolvers<void>()
   #retry: Timer | undefined
-  /** Counts of the hosts that are gone, and the last that is known of all. */
-  #earlierStats: PipelineStats = emptyStats()
-  #lastStats: PipelineStats = emptyStats()
+  readonly #books: PipelineBooks
 
   constructor(options: PipelineSupervisorOptions) {
     this.#options = options
     this.#pipeline = options.pipeline
+    this.#books = new PipelineBooks(options.readHostRecord)
     this.#policy = new RestartPolicy(options.clock, options.random)
     this.#since = options.clock.now()
   }
@@ -138,7 +139,7 @@ export class PipelineSupervisor {
   /** Counts of the pipeline, fresh if its host answers within a second. */
   async stats(): Promise<PipelineStats> {
     await this.#host?.askForStats()
-    return this.#lastStats
+    return this.#books.stats
   }
 
   /**
@@ -293,7 +294,7 @@ export class PipelineSupervisor {
       {
         state: (message) => (host === this.#host ? this.#stateTold(message) : heard(message)),
         stats: (stats) => {
-          if (host === this.#host) this.#lastStats = addStats(this.#earlierStats, stats)
+          if (host === this.#host) this.#books.told(stats)
         },
         exited: (error) => (host === this.#host ? this.#exited(error) : heard(error)),
       },
@@ -324,14 +325,12 @@ export class PipelineSupervisor {
   }
 
   #exited(error: EdgebootError): void {
+    const kind = this.#books.close(this.#pipeline, this.#host?.pid)
     this.#host = undefined
-    // With QoS 1 the broker still has what was not acknowledged, and sends it to the next host.
-    const reason = this.#pipeline.source.qos === 1 ? 'unacknowledged' : 'crash'
-    this.#lastStats = closeBooks(this.#lastStats, reason)
-    this.#earlierStats = this.#lastStats
     if (this.#stopping) this.#leave('stopped')
     if (this.#stopping || this.#halting) return
-    const decision = this.#hasStarted ? this.#policy.died() : this.#policy.failedToStart()
+    // A message that kills its host is held against it, not against the model.
+    const decision = this.#hasStarted ? this.#policy.died(kind) : this.#policy.failedToStart()
     if (this.#successor === undefined) {
       this.#follow(decision, error)
       return

@@ -6,7 +6,9 @@ import { ContextEncoder } from './context-encoder.ts'
 import type { Lanes } from './lanes.ts'
 import type { PoolSlot, RunnerPool } from './runner-pool.ts'
 import type { Task } from './task.ts'
-import { accuse, Trials } from './trials.ts'
+import type { Flights } from './flights.ts'
+import type { Suspects } from './suspects.ts'
+import { Trials } from './trials.ts'
 
 /** What the dispatcher needs from around it. */
 export interface DispatcherOptions {
@@ -22,6 +24,9 @@ export interface DispatcherOptions {
   readonly attempts: number
   /** A runner that dies may end the host: a group of suspects travels when no other batch is under way. */
   readonly sharesHost: boolean
+  readonly suspects: Suspects
+  /** Absent where a death ends the runner alone, or nothing is recorded. */
+  readonly flights: Flights | undefined
   /** Runs a function soon, once for everything that arrived in this turn of the event loop. */
   readonly defer: (run: () => void) => void
   /** False holds the runners back: results would find no place. */
@@ -66,8 +71,13 @@ export class Dispatcher {
   #fill: Timer | undefined
   #fillIsOver = false
   #watch: Timer | undefined
-  /** Suspects and others take turns. */
   #suspectsTurn = true
+  /**
+   * Suspects and others take turns once a runner has died here. Until then suspects are those of a
+   * host that died, and go first: what is answered beyond them cannot be acknowledged before they
+   * are, and would come again if this host died as well.
+   */
+  #takesTurns = false
   readonly #trials = new Trials()
 
   constructor(options: DispatcherOptions) {
@@ -125,7 +135,7 @@ export class Dispatcher {
         ? lanes.take(batchSize, limits.batchBytesMax, 'suspect')
         : lanes.take(itemsMax, limits.batchBytesMax)
       if (tasks.length === 0) continue
-      this.#suspectsTurn = !suspects
+      if (this.#takesTurns) this.#suspectsTurn = !suspects
       return tasks
     }
     return []
@@ -167,6 +177,7 @@ export class Dispatcher {
     }))
     this.#armWatch(timeoutMs)
     this.#trials.sent(tasks)
+    this.#options.flights?.depart(tasks)
     slot.runner.infer(items, {
       outcomes: (first, outcomes) => this.#outcomes(batch, first, outcomes),
       lost: (error) => this.#lost(batch, error),
@@ -182,30 +193,42 @@ export class Dispatcher {
       this.#options.outcome(batch.tasks[first + i] as Task, outcomes[i] as InferOutcome)
     }
     if (batch.done < batch.tasks.length) return
+    const { suspects, flights, lanes } = this.#options
     this.#trials.ended(batch.tasks)
+    suspects.forget(batch.tasks)
+    flights?.land(batch.tasks)
     const next = this.#remove(batch)[0]
     if (next !== undefined) {
       next.served = true
       next.progressAt = batch.progressAt
     }
-    this.#options.lanes.release(batch.tasks)
+    lanes.release(batch.tasks)
     this.poke()
   }
 
   #lost(batch: Batch, error: EdgebootError): void {
-    const { lanes, attempts, givenUp, retried } = this.#options
+    const { lanes, attempts, givenUp, retried, suspects, flights } = this.#options
     this.#trials.ended(batch.tasks)
+    flights?.land(batch.tasks)
     this.#remove(batch)
     const left = batch.tasks.slice(batch.done)
     this.#inRunners -= left.length
     // A batch that waited behind the one being served cannot be to blame.
     const isSuspect = batch.served && !this.#closed && left.length > 0
     const wasSuspect = isSuspect && batch.tasks[0]?.company !== undefined
-    if (isSuspect) accuse(left, batch.tasks.length === 1)
+    if (isSuspect) {
+      this.#takesTurns = true
+      suspects.accuse(left, batch.tasks.length === 1)
+    }
+    suspects.forget(batch.tasks.slice(0, batch.done))
     const retry: Task[] = []
     for (const task of left) {
-      if (task.attempts >= attempts) givenUp(task, error)
-      else retry.push(task)
+      if (task.attempts < attempts) {
+        retry.push(task)
+        continue
+      }
+      suspects.forget([task])
+      givenUp(task, error)
     }
     if (isSuspect) {
       const othersWait = lanes.suspects > 0

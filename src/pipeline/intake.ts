@@ -86,6 +86,7 @@ export class Intake {
         bytes: origin.message.payload.byteLength,
         attempts: 0,
         company: undefined,
+        id: undefined,
       })
     }
   }

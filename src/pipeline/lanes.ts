@@ -6,7 +6,13 @@ export interface LaneItem {
   readonly key: string | undefined
   readonly bytes: number
   /** A suspect, which may have killed a runner: it travels with nobody but those of its group. */
-  readonly company: object | undefined
+  readonly company: Company | undefined
+}
+
+/** A group of suspects. */
+export interface Company {
+  /** Grows with every group that is made. */
+  readonly number: number
 }
 
 /** Whom a batch is made of: those under no suspicion, or one group of suspects. */
@@ -14,7 +20,7 @@ export type Travellers = 'innocent' | 'suspect'
 
 interface Lane<T> {
   /** The key that its items share; without one `undefined`, or the group of suspects. */
-  readonly id: string | object | undefined
+  readonly id: string | Company | undefined
   readonly waiting: Deque<T>
   /** A batch with items of this key is under way. */
   busy: boolean
@@ -29,17 +35,17 @@ interface Lane<T> {
  * costs nothing over time.
  *
  * Suspects head their lanes and keep their order there, so that a batch of one group can be made of
- * many lanes; groups take turns. Without an order to keep, each group has a lane of its own.
+ * many lanes; the oldest group goes first. Without an order to keep, each group has a lane of its own.
  *
  * A pure state machine: no clock, no callbacks. Every item pushed leaves by `take`, `dropOldest`
  * or `clear`, exactly once for every time it went in by `push` or `putBack`.
  */
 export class Lanes<T extends LaneItem> {
-  readonly #lanes = new Map<string | object | undefined, Lane<T>>()
+  readonly #lanes = new Map<string | Company | undefined, Lane<T>>()
   /** Free lanes headed by an item under no suspicion. */
   #ready = new Deque<Lane<T>>()
-  /** Free lanes headed by a suspect, by its group; the group whose turn is next comes first. */
-  readonly #suspected = new Map<object, Deque<Lane<T>>>()
+  /** Free lanes headed by a suspect, by its group. */
+  readonly #suspected = new Map<Company, Deque<Lane<T>>>()
   /** Items that wait, by arrival: a Set keeps its order and deletes in constant time. */
   readonly #arrivals = new Set<T>()
   #bytes = 0
@@ -72,7 +78,7 @@ export class Lanes<T extends LaneItem> {
    *
    * @param itemsMax - At most this many items.
    * @param bytesMax - And this many bytes, but for a first item that is larger by itself.
-   * @param who - `suspect` for those of the group whose turn it is.
+   * @param who - `suspect` for those of the oldest group that has any.
    * @returns Empty when nothing of the kind can be taken.
    */
   take(itemsMax: number, bytesMax: number, who: Travellers = 'innocent'): T[] {
@@ -81,11 +87,12 @@ export class Lanes<T extends LaneItem> {
       this.#fill(batch, this.#ready, itemsMax, bytesMax)
       return batch
     }
-    for (const [company, queue] of this.#suspected) {
+    // What is left of a group is older than what its other half becomes: it is heard first.
+    const groups = [...this.#suspected].toSorted(([one], [other]) => one.number - other.number)
+    for (const [company, queue] of groups) {
       this.#fill(batch, queue, itemsMax, bytesMax)
-      this.#suspected.delete(company)
-      if (queue.length > 0) this.#suspected.set(company, queue)
-      if (batch.length > 0 || itemsMax === 0) break
+      if (queue.length === 0) this.#suspected.delete(company)
+      if (batch.length > 0) break
     }
     return batch
   }
@@ -197,7 +204,7 @@ export class Lanes<T extends LaneItem> {
     queue.push(lane)
   }
 
-  #queueOf(company: object): Deque<Lane<T>> {
+  #queueOf(company: Company): Deque<Lane<T>> {
     let queue = this.#suspected.get(company)
     if (queue === undefined) {
       queue = new Deque()
@@ -237,6 +244,6 @@ export class Lanes<T extends LaneItem> {
   }
 }
 
-function laneId(item: LaneItem): string | object | undefined {
+function laneId(item: LaneItem): string | Company | undefined {
   return item.key ?? item.company
 }

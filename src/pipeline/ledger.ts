@@ -1,5 +1,7 @@
 import { LatencyHistogram } from './latency-histogram.ts'
+import { bookedTotals } from './books.ts'
 import { dropReasons, type DropReason, type PipelineStats } from './pipeline-stats.ts'
+import type { RecordableCounts } from './recorder.ts'
 
 /** Counts that are not the ledger's own: read when a snapshot is taken. */
 export interface LiveCounts {
@@ -17,7 +19,7 @@ export interface LiveCounts {
  * `published`, `dropped` or `spooled`, and what is on the disk, from now or from before, leaves by
  * `forwarded` or `discarded`: so the sum that {@link PipelineStats} promises holds at every step.
  */
-export class Ledger {
+export class Ledger implements RecordableCounts {
   #received = 0
   #receivedBytes = 0
   #fannedOut = 0
@@ -99,6 +101,21 @@ export class Ledger {
   #drop(reason: DropReason, events: number): void {
     this.#dropped[reason] += events
     this.#droppedSum += events
+  }
+
+  fillBooks(values: Float64Array): void {
+    values[0] = this.#received
+    values[1] = this.#receivedBytes
+    values[2] = this.#fannedOut
+    values[3] = this.#recovered
+    values[4] = this.#redelivered
+    values[5] = this.#sessionsLost
+    values[6] = this.#spooled
+    values[7] = this.#published
+    values[8] = this.#publishedBytes
+    values[9] = this.#retried
+    let place = bookedTotals.length
+    for (const reason of dropReasons) values[place++] = this.#dropped[reason]
   }
 
   snapshot(live: LiveCounts): PipelineStats {

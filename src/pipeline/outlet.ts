@@ -1,6 +1,6 @@
 import type { EdgebootError } from '../core/errors.ts'
 import type { InferOutcome } from '../runtime/runner.ts'
-import type { PublishFailure, PublishOutcome, Sink, SourceMessage } from '../transport/transport.ts'
+import type { PublishFailure, PublishOutcome, Sink } from '../transport/transport.ts'
 import type { OccasionalLog } from '../core/occasional-log.ts'
 import type { DropReason } from './pipeline-stats.ts'
 import type { Task } from './task.ts'
@@ -12,6 +12,7 @@ export interface OutletParts {
   readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
   /** What is sent with a result. */
   readonly resultProperties: ResultProperties
+  readonly idOf: (task: Task) => string
   readonly occasionally: OccasionalLog
   readonly published: (task: Task, bytes: number) => void
   /** Its result is on the disk. */
@@ -27,8 +28,8 @@ export interface OutletParts {
 export interface ResultProperties {
   /** Those that all of them have. */
   readonly shared: Readonly<Record<string, string>>
-  /** Makes those of one. */
-  own(message: SourceMessage, device: string | undefined): Readonly<Record<string, string>>
+  /** Makes those of one. @param id - Its `edgeboot-id`. */
+  own(id: string): Readonly<Record<string, string>>
 }
 
 /**
@@ -87,8 +88,8 @@ export class Outlet {
       this.#parts.dropped(task, 'topic')
       return
     }
-    const { resultProperties, sink } = this.#parts
-    const userProperties = resultProperties.own(message, task.device)
+    const { resultProperties, idOf, sink } = this.#parts
+    const userProperties = resultProperties.own(idOf(task))
     const sharedProperties = resultProperties.shared
     const bytes = payload.byteLength
     this.#pendingBytes += bytes

@@ -1,58 +1,20 @@
-import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
-import type { Logger } from '../core/log.ts'
-import type { OrderBy, WhenFull } from '../config/settings.ts'
-import type { ConnectionState, Sink, Source, SourceMessage } from '../transport/transport.ts'
-import { AckWindow } from './ack-window.ts'
+import type { ConnectionState, SourceMessage } from '../transport/transport.ts'
 import { Admission } from './admission.ts'
 import { Dispatcher } from './dispatcher.ts'
 import { Intake, payloadBytes } from './intake.ts'
 import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
-import type { Matcher } from './match.ts'
 import { OccasionalLog } from '../core/occasional-log.ts'
-import { Outlet, type ResultProperties } from './outlet.ts'
+import { Outlet } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
+import type { PipelineLimits, PipelineParts } from './pipeline-parts.ts'
 import type { DropReason, PipelineStats } from './pipeline-stats.ts'
+import { RecordKeeper } from './record-keeper.ts'
 import type { RunnerPool } from './runner-pool.ts'
+import { fatalError } from './suspects.ts'
 import type { MessageInMotion, Task } from './task.ts'
 import { Trail, type TrailView } from './trail.ts'
-
-/** What a pipeline is made of. */
-export interface PipelineParts {
-  readonly source: Source
-  readonly sink: Sink
-  readonly matcher: Matcher
-  /** Made with the callbacks that the pipeline gives: it must know when runners change. */
-  readonly createPool: (callbacks: { changed: () => void; room: () => void }) => RunnerPool
-  /** The topic of a result; `undefined` when the template gives one that MQTT forbids. */
-  readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
-  /** What is sent with a result. */
-  readonly resultProperties: ResultProperties
-  readonly clock: Clock
-  readonly log: Logger
-  readonly defer: (run: () => void) => void
-  /** State or reason changed. */
-  readonly changed: (health: PipelineHealth) => void
-}
-
-/** How a pipeline behaves. */
-export interface PipelineLimits {
-  readonly orderBy: OrderBy
-  readonly queue: { readonly size: number; readonly whenFull: WhenFull }
-  /**
-   * Runners wait while as many results as the queue holds, or as many bytes, are unsettled. Needed
-   * for a sink that gives up none by itself; always so with `block`.
-   */
-  readonly holdsBack: boolean
-  readonly batch: { readonly size: number; readonly delayMs: number }
-  readonly timeoutMs: number
-  readonly attempts: number
-  /** Runners are threads of the host, or the host itself: one that dies may take it along. */
-  readonly sharesHost: boolean
-  /** False: messages that the broker had kept are left out. */
-  readonly retained: boolean
-}
 
 /**
  * One rule × func in motion: source → decode → match → lanes → runners → sink.
@@ -73,7 +35,7 @@ export class Pipeline {
   readonly #lanes = new Lanes<Task>()
   readonly #ledger = new Ledger()
   readonly #trail: Trail
-  readonly #window: AckWindow
+  readonly #records: RecordKeeper
   readonly #pool: RunnerPool
   readonly #dispatcher: Dispatcher
   readonly #intake: Intake
@@ -93,7 +55,14 @@ export class Pipeline {
     this.#limits = limitsOfThis
     this.#trail = new Trail(parts.clock)
     this.#occasionally = new OccasionalLog(parts.log, parts.clock)
-    this.#window = new AckWindow((token) => parts.source.acknowledge(token))
+    this.#records = new RecordKeeper({
+      recorder: parts.recorder,
+      ledger: this.#ledger,
+      sharesHost: limitsOfThis.sharesHost,
+      identify: parts.identify,
+      acknowledge: (token) => parts.source.acknowledge(token),
+      defer: parts.defer,
+    })
     this.#intake = new Intake({
       matcher: parts.matcher,
       orderBy: limitsOfThis.orderBy,
@@ -118,6 +87,7 @@ export class Pipeline {
       sink: parts.sink,
       resultTopic: parts.resultTopic,
       resultProperties: parts.resultProperties,
+      idOf: this.#records.idOf,
       occasionally: this.#occasionally,
       published: (task, bytes) => this.#published(task, bytes),
       spooled: (task) => this.#spooled(task),
@@ -138,6 +108,8 @@ export class Pipeline {
       timeoutMs: limitsOfThis.timeoutMs,
       attempts: limitsOfThis.attempts,
       sharesHost: limitsOfThis.sharesHost,
+      suspects: this.#records.suspects,
+      flights: this.#records.flights,
       defer: parts.defer,
       mayRun: () => !this.#holdsBack || this.#hasRoomForResults,
       outcome: (task, outcome) => this.#outlet.outcome(task, outcome),
@@ -165,15 +137,14 @@ export class Pipeline {
   async connect(): Promise<void> {
     // Stopped before its turn came.
     if (this.#draining) return
+    this.#records.open()
     await this.#parts.sink.start({
       state: (state) => {
         this.#sinkState = state
         if (state.status === 'connected') this.#sinkConnections += 1
         this.#changed()
       },
-      recovered: (results) => this.#ledger.recovered(results),
-      forwarded: (bytes) => this.#ledger.forwarded(bytes),
-      discarded: (reason, results) => this.#ledger.discarded(reason, results),
+      ...this.#records.disk,
     })
     // Stopped in the meantime: what is closed must not be opened again.
     if (this.#draining) return
@@ -212,7 +183,14 @@ export class Pipeline {
     await this.#pool.stop(left())
     for (const task of this.#lanes.clear()) this.#interrupt(task)
     await this.#parts.sink.close(left())
+    this.#records.flush()
     await this.#parts.source.close()
+    this.#records.close()
+  }
+
+  /** The host ends at once, and no message is to blame for that. Nothing may follow. */
+  abandon(): void {
+    this.#records.close()
   }
 
   get health(): PipelineHealth {
@@ -224,12 +202,14 @@ export class Pipeline {
     })
   }
 
+  /** What is told of is on record: no count goes back when the host dies. */
   stats(): PipelineStats {
+    this.#records.books()
     return this.#ledger.snapshot({
       preQueue: this.#lanes.size,
       inRunners: this.#dispatcher.inRunners,
       postQueue: this.#parts.sink.pending,
-      unacknowledged: this.#window.size,
+      unacknowledged: this.#records.window.size,
       runnerRestarts: this.#pool.restarts,
       runnerRecycles: this.#pool.recycles,
       reconnects: Math.max(this.#sourceConnections - 1, 0) + Math.max(this.#sinkConnections - 1, 0),
@@ -266,7 +246,7 @@ export class Pipeline {
     const origin: MessageInMotion = {
       message,
       receivedAtMs: this.#parts.clock.monotonic(),
-      entry: message.ack === undefined ? undefined : this.#window.open(message.ack),
+      entry: message.ack === undefined ? undefined : this.#records.window.open(message.ack),
       sessionsLost: this.#ledger.sessionsLost,
       eventsLeft: 1,
     }
@@ -274,6 +254,12 @@ export class Pipeline {
   }
 
   #accepted(task: Task): void {
+    this.#records.suspects.meet(task)
+    if (task.attempts >= this.#limits.attempts) {
+      this.#records.suspects.forget([task])
+      this.#outlet.givenUp(task, fatalError(task))
+      return
+    }
     if (this.#isBroken && !this.#mayWait(task)) {
       this.#drop(task, 'broken')
       return
@@ -326,7 +312,8 @@ export class Pipeline {
 
   #settle(origin: MessageInMotion): void {
     origin.eventsLeft -= 1
-    if (origin.eventsLeft === 0 && origin.entry !== undefined) this.#window.settle(origin.entry)
+    if (origin.eventsLeft === 0 && origin.entry !== undefined)
+      this.#records.window.settle(origin.entry)
   }
 
   /** An event is out: there may be room for another. */

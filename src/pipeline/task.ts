@@ -1,6 +1,6 @@
 import type { SourceMessage } from '../transport/transport.ts'
 import type { WindowEntry } from './ack-window.ts'
-import type { LaneItem } from './lanes.ts'
+import type { Company, LaneItem } from './lanes.ts'
 
 /** A message, and how many of its events are not settled. */
 export interface MessageInMotion {
@@ -22,5 +22,7 @@ export interface Task extends LaneItem {
   /** Times that its runner died while it was the only one it could have been. */
   attempts: number
   /** Its runner died: it is retried with its group of suspects alone, so that it harms nobody else. */
-  company: object | undefined
+  company: Company | undefined
+  /** The `edgeboot-id` of its result, once somebody has asked for it: it costs a hash. */
+  id: string | undefined
 }

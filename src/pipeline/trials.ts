@@ -1,19 +1,6 @@
 import type { DeathKind } from '../core/backoff.ts'
 import type { Task } from './task.ts'
 
-/**
- * A runner died with these events unanswered: makes them suspects in two groups, each of which is
- * tried by itself. One that was alone has one attempt less.
- */
-export function accuse(left: readonly Task[], wasAlone: boolean): void {
-  const middle = Math.ceil(left.length / 2)
-  const halves = [{}, {}] as const
-  left.forEach((task, i) => {
-    if (wasAlone) task.attempts += 1
-    task.company = i < middle ? halves[0] : halves[1]
-  })
-}
-
 /** A death, as far as it is known when it happens. */
 export interface DeathFacts {
   /** The batch was made of suspects. */
@@ -22,6 +9,8 @@ export interface DeathFacts {
   readonly othersWait: boolean
   /** An event was given up with it. */
   readonly isBlamed: boolean
+  /** Others were answered before it; for who has not called {@link Trials.answered} meanwhile. */
+  readonly hasAnswered?: boolean
 }
 
 /**
@@ -55,7 +44,8 @@ export class Trials {
     this.#answeredSinceVerdict = true
   }
 
-  judge({ wasSuspect, othersWait, isBlamed }: DeathFacts): DeathKind {
+  judge({ wasSuspect, othersWait, isBlamed, hasAnswered }: DeathFacts): DeathKind {
+    if (hasAnswered === true) this.answered()
     const canAnswer = this.#answeredSinceDeath
     const isMessage = isBlamed && this.#answeredSinceVerdict
     this.#answeredSinceDeath = false

@@ -6,6 +6,7 @@ import { hostForker, type StartHostProcess } from '../host/host-process.ts'
 import { endAllOf, endOrphans, markOfThisProcess } from '../host/orphan-sweep.ts'
 import { PipelineFleet } from '../host/pipeline-fleet.ts'
 import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
+import { readHostRecord } from '../host/recorder/host-record.ts'
 import { runnerEnvironment } from '../runtime/worker-environment.ts'
 import { hostEnvironment } from '../host/host-environment.ts'
 import { embeddedBrokersKey, modelStoreKey, settingsKey, systemViewKey } from './services.ts'
@@ -87,6 +88,7 @@ export class ProcessorStarter implements Starter {
         })
       },
       startHost,
+      readHostRecord,
       hostEnvironment: hostEnvironment(environment),
       runnerEnvironment: runnerEnvironment(environment),
       logLevel,

@@ -6,6 +6,7 @@ import type { InferOutcome } from '../../src/runtime/runner.ts'
 import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
 import { type FakeRunner, value } from './fake-runner.ts'
+import { MemoryRecorder } from './memory-recorder.ts'
 import { assertBalanced, PipelineBench } from './pipeline-bench.ts'
 
 /** What is to become of a message: decided by its payload, so that every copy fares alike. */
@@ -23,6 +24,8 @@ export interface PlantOptions {
   readonly window: number
   /** Every message fits two device entries. */
   readonly fansOut: boolean
+  /** Suspects travel by themselves. */
+  readonly sharesHost: boolean
 }
 
 const queueSize = 6
@@ -41,8 +44,7 @@ export class DeliveryPlant {
   readonly #publishedBefore: string[] = []
   #redeliveredBefore = 0
   #booksBefore: PipelineStats = emptyStats()
-  /** What the supervisor heard last. */
-  #heard: PipelineStats = emptyStats()
+  readonly #recorder = new MemoryRecorder(workers * 2)
   #source: MemorySource
   #bench: PipelineBench
 
@@ -117,7 +119,7 @@ export class DeliveryPlant {
   }
 
   heartbeat(): void {
-    this.#heard = this.#bench.stats
+    assertBalanced(this.#bench.stats)
   }
 
   /** SIGKILL: nothing is said, and what was in memory is gone. */
@@ -135,7 +137,7 @@ export class DeliveryPlant {
     clock.advance(500)
     await stopping
     assert.equal(this.#bench.stats.inMotion, 0)
-    this.heartbeat()
+    assert.deepEqual(this.#recorder.inFlight, [], 'an ordered end is held against nobody')
     this.check()
     await this.#next()
   }
@@ -164,6 +166,7 @@ export class DeliveryPlant {
     assert.equal(stats.spooled, sink.spooled)
     this.#checkBounds(stats)
     this.#checkAcknowledged()
+    this.#checkRecords()
     this.#checkOrder()
     this.#checkCopies()
   }
@@ -184,6 +187,21 @@ export class DeliveryPlant {
       if (fate !== 'fine' || kept.has(text)) continue
       for (const topic of this.#topics) assert.ok(safe.has(topic + text), `lost: ${text}`)
     }
+  }
+
+  /** Whatever is killed now, every event that was acknowledged is on record as settled. */
+  #checkRecords(): void {
+    const recorded = { ...emptyStats(), ...this.#recorder.recordedBooks }
+    assertBalanced(recorded)
+    const books = closeBooks(addStats(this.#booksBefore, recorded), 'unacknowledged')
+    assertBalanced(books)
+    const kept = new Set(this.#source.kept.map(({ payload }) => textOf(payload)))
+    let acknowledged = 0
+    for (const { text, fate } of this.#delivered) {
+      if (!kept.has(text)) acknowledged += fate === 'bad' ? 1 : this.#topics.length
+    }
+    const settled = books.received + books.fannedOut - books.dropped.unacknowledged
+    assert.ok(settled >= acknowledged, `${acknowledged} acknowledged, ${settled} on record`)
   }
 
   /** Results of a device come in the order of its messages; repeats may come whenever. */
@@ -240,13 +258,13 @@ export class DeliveryPlant {
     const { sink, stats } = this.#bench
     this.#publishedBefore.push(...sink.published.map(lineOf))
     this.#redeliveredBefore += stats.redelivered
-    // As the supervisor does it, with what it had heard.
-    this.#booksBefore = closeBooks(addStats(this.#booksBefore, this.#heard), 'unacknowledged')
-    this.#heard = emptyStats()
+    // As the supervisor does it, with what is on record.
+    this.#recorder.cut()
+    const last = { ...emptyStats(), ...this.#recorder.recordedBooks }
+    this.#booksBefore = closeBooks(addStats(this.#booksBefore, last), 'unacknowledged')
     this.#source = this.#source.successor()
     this.#bench = this.#build(sink.disk)
     await this.#bench.pipeline.start()
-    this.heartbeat()
   }
 
   #build(disk: MemorySink['disk']): PipelineBench {
@@ -260,11 +278,13 @@ export class DeliveryPlant {
       workers,
       matcher: { devices: devices.map((name) => ({ name, attributes: [] })) },
       resultTopic: (_topic, device) => device ?? 'all',
+      recorder: this.#recorder,
       limits: {
         queue: { size: queueSize, whenFull: 'block' },
         batch: { size: batchSize, delayMs: 0 },
         // Deaths are random here: no message is to blame for one.
         attempts: Infinity,
+        sharesHost: this.#options.sharesHost,
       },
     })
   }

@@ -1,5 +1,6 @@
 import { Dispatcher } from '../../src/pipeline/dispatcher.ts'
 import { Lanes } from '../../src/pipeline/lanes.ts'
+import { Suspects } from '../../src/pipeline/suspects.ts'
 import type { Task } from '../../src/pipeline/task.ts'
 import { FakeClock } from './fake-clock.ts'
 import { fakePool, type FakeRunner } from './fake-runner.ts'
@@ -42,6 +43,8 @@ export class DispatcherBench {
       timeoutMs: 1000,
       attempts: options.attempts ?? 3,
       sharesHost: options.sharesHost ?? false,
+      suspects: new Suspects({ recorder: undefined, idOf: nameOf, changed: () => {} }),
+      flights: undefined,
       defer: (run) => this.#deferred.push(run),
       mayRun: () => this.mayRun,
       outcome: (task) => this.answered.push(nameOf(task)),
@@ -96,5 +99,6 @@ function taskOf(name: string, key: string | undefined): Task {
     bytes: payload.byteLength,
     attempts: 0,
     company: undefined,
+    id: undefined,
   }
 }

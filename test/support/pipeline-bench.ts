@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import type { Matcher } from '../../src/pipeline/match.ts'
 import type { DropReason, PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
-import { Pipeline, type PipelineLimits } from '../../src/pipeline/pipeline.ts'
+import { Pipeline } from '../../src/pipeline/pipeline.ts'
+import type { PipelineLimits } from '../../src/pipeline/pipeline-parts.ts'
+import type { Recorder } from '../../src/pipeline/recorder.ts'
 import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
 import { FakeClock } from './fake-clock.ts'
@@ -16,6 +18,7 @@ export interface PipelineBenchOptions {
   readonly workers?: number
   readonly source?: MemorySource
   readonly sink?: MemorySink
+  readonly recorder?: Recorder
 }
 
 /** A pipeline between memory and fake runners. Work that is deferred runs at `turn`. */
@@ -48,6 +51,8 @@ export class PipelineBench {
           }),
         resultTopic: options.resultTopic ?? ((topic) => `out/${topic}`),
         resultProperties: { shared: {}, own: () => ({}) },
+        identify: ({ payload }, device) => `${device} ${new TextDecoder().decode(payload)}`,
+        recorder: options.recorder,
         clock: this.clock,
         log,
         defer: (run) => this.#deferred.push(run),

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { silentLogger } from '../../src/core/log.ts'
 import type { FromHost, ToHost } from '../../src/host/host-messages.ts'
 import type { HostProcessListener } from '../../src/host/host-process.ts'
+import type { HostRecord } from '../../src/host/recorder/host-record.ts'
 import { PipelineSupervisor } from '../../src/host/pipeline-supervisor.ts'
 import type { PipelineSettings } from '../../src/config/settings.ts'
 import type { ModelPackage } from '../../src/models/model-package.ts'
@@ -56,6 +57,8 @@ export class SupervisorBench {
   readonly clock = new FakeClock()
   readonly hosts: FakeHost[] = []
   resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
+  /** What hosts leave on record, by process id. */
+  readonly records = new Map<number, HostRecord>()
   readonly supervisor: PipelineSupervisor
 
   constructor(pipeline: PipelineSettings = pipelineSettings()) {
@@ -70,6 +73,7 @@ export class SupervisorBench {
         this.hosts.push(host)
         return host
       },
+      readHostRecord: (_file, pid) => this.records.get(pid ?? 0),
       hostEnvironment: {},
       runnerEnvironment: { PATH: '/bin' },
       logLevel: 'info',

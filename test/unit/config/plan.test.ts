@@ -165,6 +165,9 @@ isolation: process
             whenFull: 'drop-oldest',
           },
         },
+        recorder: {
+          file: join(folder, '../state/recorder/threshold.threshold.plant.35ccecf470.rec'),
+        },
         model: {
           name: 'thr',
           address: join(folder, '../models/thr.zip'),

@@ -33,6 +33,7 @@ class Bench {
         bytes,
         attempts: 0,
         company: undefined,
+        id: undefined,
       } as Task)
     }
   }

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import fc from 'fast-check'
-import { Lanes, type LaneItem } from '../../../src/pipeline/lanes.ts'
+import { type Company, Lanes, type LaneItem } from '../../../src/pipeline/lanes.ts'
 
 interface Item extends LaneItem {
-  company: object | undefined
+  company: Company | undefined
   readonly serial: number
 }
 
@@ -57,7 +57,7 @@ test('a batch ends before it grows beyond the limit of bytes, but for one large 
 
 test('suspects share a batch with nobody but those of their group, over several lanes', () => {
   const lanes = new Lanes<Item>()
-  const [one, other] = [{}, {}]
+  const [one, other] = [{ number: 1 }, { number: 2 }]
   for (const [key, company] of Object.entries({ a: one, b: other, c: one, d: undefined })) {
     lanes.push(item(key, { company }))
   }
@@ -69,33 +69,33 @@ test('suspects share a batch with nobody but those of their group, over several 
   assert.equal(lanes.suspects, 0)
 })
 
-test('groups of suspects take turns', () => {
+test('of several groups of suspects the oldest is taken, until nothing of it waits', () => {
   const lanes = new Lanes<Item>()
-  const [one, other] = [{}, {}]
-  for (const company of [one, one, other, other]) lanes.push(item(undefined, { company }))
+  const [old, young] = [{ number: 1 }, { number: 2 }]
+  for (const company of [young, old, young, old]) lanes.push(item(undefined, { company }))
   const batches = Array.from({ length: 4 }, () => lanes.take(1, 1000, 'suspect'))
   assert.deepEqual(
-    batches.map(([first]) => first?.company === one),
-    [true, false, true, false],
+    batches.map(([first]) => first?.company?.number),
+    [1, 1, 2, 2],
   )
 })
 
 test('what comes behind a suspect of its key waits, what asks for no order does not', () => {
   const lanes = new Lanes<Item>()
-  lanes.push(item('a', { company: {} }))
+  lanes.push(item('a', { company: { number: 1 } }))
   lanes.push(item('a'))
-  lanes.push(item(undefined, { company: {} }))
+  lanes.push(item(undefined, { company: { number: 1 } }))
   lanes.push(item(undefined))
   assert.deepEqual(keysOf(lanes.take(10, 1000)), [undefined])
 })
 
 test('a suspect that is dropped leaves its lane to those behind it', () => {
   const lanes = new Lanes<Item>()
-  lanes.push(item('a', { company: {} }))
+  lanes.push(item('a', { company: { number: 1 } }))
   lanes.push(item('a'))
   assert.notEqual(lanes.dropOldest()?.company, undefined)
   assert.deepEqual(keysOf(lanes.take(10, 1000)), ['a'])
-  lanes.push(item('b', { company: {} }))
+  lanes.push(item('b', { company: { number: 1 } }))
   lanes.dropOldest()
   lanes.release([item('a')])
   assert.equal(lanes.laneCount, 0)
@@ -152,6 +152,7 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
       const left: Item[] = []
       const droppedItems: Item[] = []
       let pushed = 0
+      let groups = 0
       for (const what of steps) {
         if (what.do === 'push') {
           pushed += 1
@@ -171,7 +172,7 @@ test('no schedule of arrivals, batches, losses and drops loses, doubles or reord
           const [batch] = underWay.splice(what.nth % Math.max(underWay.length, 1), 1)
           if (batch === undefined) continue
           if (what.do === 'lose') {
-            const halves = [{}, {}]
+            const halves = [{ number: (groups += 1) }, { number: (groups += 1) }]
             batch.forEach((each, i) => (each.company = halves[i * 2 < batch.length ? 0 : 1]))
             lanes.putBack(batch)
           } else left.push(...batch)

@@ -234,6 +234,7 @@ test('an oversize message is acknowledged and counted, with its size in the log'
     [name, fields?.['fault'], fields?.['bytes']],
     ['message.undecodable', 'too-large', 9_000_000],
   )
+  bench.turn()
   assert.deepEqual(bench.source.acknowledged, [1])
 })
 
