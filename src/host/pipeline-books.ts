@@ -5,6 +5,14 @@ import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { Trials } from '../pipeline/trials.ts'
 import type { ReadHostRecord } from './recorder/host-record.ts'
 
+/** What the record of a host that is gone tells. */
+export interface LastRecord {
+  /** Its model was loaded. */
+  readonly hasServed: boolean
+  /** What its death says of the model. */
+  readonly kind: DeathKind
+}
+
 /** What is known of the hosts that serve a pipeline, one after the other: counts, and why they died. */
 export class PipelineBooks {
   readonly #readHostRecord: ReadHostRecord
@@ -35,18 +43,18 @@ export class PipelineBooks {
    * what it left on record counts.
    *
    * @param pid - Of the host.
-   * @returns What its death says of the model, as far as that is on record.
+   * @returns What it has left on record.
    */
   close(
     { recorder, attempts, source }: PipelineSettings,
     pid: number | undefined,
-  ): DeathKind | undefined {
+  ): LastRecord | undefined {
     const record = recorder && this.#readHostRecord(recorder.file, pid, attempts)
     if (record !== undefined) this.told({ ...this.#host, ...record.books })
     // With QoS 1 the broker still has what was not acknowledged, and sends it to the next host.
     this.#last = closeBooks(this.#last, source.qos === 1 ? 'unacknowledged' : 'crash')
     this.#earlier = this.#last
     this.#host = emptyStats()
-    return record && this.#trials.judge(record.death)
+    return record && { hasServed: record.hasServed, kind: this.#trials.judge(record.death) }
   }
 }

@@ -325,12 +325,14 @@ export class PipelineSupervisor {
   }
 
   #exited(error: EdgebootError): void {
-    const kind = this.#books.close(this.#pipeline, this.#host?.pid)
+    const last = this.#books.close(this.#pipeline, this.#host?.pid)
     this.#host = undefined
     if (this.#stopping) this.#leave('stopped')
     if (this.#stopping || this.#halting) return
+    // It may die of its first message before its word that it has started is heard.
+    const hasStarted = this.#hasStarted || last?.hasServed === true
     // A message that kills its host is held against it, not against the model.
-    const decision = this.#hasStarted ? this.#policy.died(kind) : this.#policy.failedToStart()
+    const decision = hasStarted ? this.#policy.died(last?.kind) : this.#policy.failedToStart()
     if (this.#successor === undefined) {
       this.#follow(decision, error)
       return

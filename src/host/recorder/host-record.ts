@@ -6,6 +6,8 @@ import { readRecording } from './read-recorder.ts'
 export interface HostRecord {
   /** Its own counts: exact for what it has acknowledged. */
   readonly books: BookedStats
+  /** Its model was loaded: it has answered an event, or had one. */
+  readonly hasServed: boolean
   /** What its death says of its model, and of its messages. */
   readonly death: DeathFacts
 }
@@ -29,11 +31,13 @@ export const readHostRecord: ReadHostRecord = (file, pid, attemptsMax) => {
   const suspected = suspects.filter(({ id }) => inFlight.has(id))
   const attempts = inFlight.size === 1 ? (suspected[0]?.attempts ?? 0) + 1 : 0
   const { published, spooled, dropped, recovered } = books
+  // What was recovered was answered by another.
+  const hasAnswered = published + spooled + dropped.empty + dropped.model > Math.max(recovered, 0)
   return {
     books,
+    hasServed: hasAnswered || inFlight.size > 0,
     death: {
-      // What was recovered was answered by another.
-      hasAnswered: published + spooled + dropped.empty + dropped.model > Math.max(recovered, 0),
+      hasAnswered,
       wasSuspect: suspected.length > 0,
       othersWait: suspects.length > suspected.length,
       isBlamed: attempts >= attemptsMax,

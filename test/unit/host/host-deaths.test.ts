@@ -20,7 +20,7 @@ const trial: Death = { ...innocent, wasSuspect: true }
 const verdict: Death = { ...trial, isBlamed: true }
 
 function recordOf(counts: Readonly<Record<string, number>>, death = innocent): HostRecord {
-  return { books: readBooks(new Map(Object.entries(counts))), death }
+  return { books: readBooks(new Map(Object.entries(counts))), hasServed: true, death }
 }
 
 async function recordedBench(): Promise<SupervisorBench> {
@@ -85,6 +85,17 @@ test('hosts that answer nothing have to wait longer and longer', async () => {
   const deaths = [innocent, trial, trial, verdict, innocent, trial]
   const delays = deaths.map((death) => dieOf(bench, { ...death, hasAnswered: false }))
   assert.deepEqual(delays, [0.2, 0.4, 0.8, 1.6, 3.2, 6.4])
+})
+
+test('a host that died of its first message, before it was heard, has not failed to start', async () => {
+  const bench = await recordedBench()
+  for (let times = 0; times < 4; times++) {
+    bench.records.set(bench.host.pid, recordOf({}, { ...trial, hasAnswered: false }))
+    bench.host.kill('SIGKILL')
+    assert.equal(bench.supervisor.status.state, 'BACKOFF')
+    bench.clock.advance(6400)
+  }
+  assert.equal(bench.hosts.length, 5)
 })
 
 test('every count of the books has a name of its own', () => {
