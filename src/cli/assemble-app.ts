@@ -4,12 +4,14 @@ import { Boot } from '../boot/boot.ts'
 import type { Starter } from '../boot/starter.ts'
 import { readIdentity } from '../config/identity-file.ts'
 import { loadSettings, type LoadedSettings } from '../config/load.ts'
+import type { LoadPins } from '../config/reload-settings.ts'
 import type { Logger, LogLevel } from '../core/log.ts'
 import { ConfStarter } from '../starters/conf-starter.ts'
 import { EmbeddedBrokerStarter } from '../starters/embedded-broker-starter.ts'
 import { HookStarter } from '../starters/hook-starter.ts'
 import { ModelStarter } from '../starters/model-starter.ts'
 import { ProcessorStarter } from '../starters/processor-starter.ts'
+import { ReloadStarter } from '../starters/reload-starter.ts'
 import { SessionStarter } from '../starters/session-starter.ts'
 import { WebStarter } from '../starters/web-starter.ts'
 import type { CommandIo } from './command-io.ts'
@@ -28,6 +30,8 @@ export interface AppOptions {
   readonly io: CommandIo
   /** Instead of the configured one. */
   readonly webPort?: number
+  /** Reload by itself when the configuration or a local model changes. */
+  readonly watch?: boolean
   /** Registered with the user's own. */
   readonly extraStarters?: readonly Starter[]
 }
@@ -43,14 +47,26 @@ export async function assembleApp(options: AppOptions): Promise<Boot> {
   const file = resolve(io.cwd, options.config)
   // Loaded before anything is built: a mistake is printed for a person, not logged.
   const { env, cwd } = io
-  const loaded = loadSettings(file, { env, cwd, instance: hostname(), readIdentity })
+  const load = ({ identityOf, ...pins }: LoadPins): LoadedSettings => {
+    const mayRead = (folder: string): boolean => identityOf === undefined || folder === identityOf
+    const loaded = loadSettings(file, {
+      env,
+      cwd,
+      instance: hostname(),
+      readIdentity: (folder) => (mayRead(folder) ? readIdentity(folder) : ''),
+      ...pins,
+    })
+    return withWebPort(loaded, options.webPort)
+  }
+  const loaded = load({})
   const own = await loadAppStarters(options.app, io.cwd, file)
   const starters: Starter[] = [
-    new ConfStarter(() => withWebPort(loaded, options.webPort)),
+    new ConfStarter(() => loaded, load),
     new EmbeddedBrokerStarter(),
     new ModelStarter(),
     new ProcessorStarter({ version, logLevel, drainMs, environment: io.env }),
     new SessionStarter(),
+    new ReloadStarter({ watch: options.watch ?? false, drainMs }),
     new WebStarter(),
     ...own,
     ...(options.extraStarters ?? []),

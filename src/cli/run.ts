@@ -12,10 +12,16 @@ is in motion comes out within --drain-timeout, brokers are left. With QoS 1, wha
 acknowledged; the broker keeps the rest and sends it again at the next start. A second signal stops
 at once.
 
+SIGHUP reads the configuration again, and so does every change of it with --watch: pipelines whose
+configuration or model changed are exchanged, each when its new model is loaded; the others run on.
+A file with mistakes is refused, and all goes on as it was. With QoS 1 nothing is lost.
+
 Examples:
   edgeboot run                                    conf/config.yaml, as pyboot has it
   edgeboot run --config plant.yaml --log-level debug
   edgeboot run --config plant.yaml --log-file logs/edgeboot.log --log-keep 14
+  edgeboot run --config plant.yaml --watch        reload whenever the file or a model is saved
+  kill -HUP PID                                   reload once
   DOWNLOAD_MODEL=False edgeboot run               never touch the network for models
 
 Environment: DOWNLOAD_MODEL, MAX_EDGE_NUM, PYBOOT_HOME, EDGEBOOT_PYTHON; and what the
@@ -30,6 +36,7 @@ interface RunFlags {
   readonly logFile?: string
   readonly logKeep: number
   readonly drainTimeout: number
+  readonly watch?: boolean
 }
 
 /** `edgeboot run`: the product. */
@@ -57,6 +64,7 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
         .argParser(parseTime)
         .default(limits.drainMs, formatDuration(limits.drainMs)),
     )
+    .option('-w, --watch', 'reload when the configuration or a local model changes')
     .addHelpText('after', help)
     .action(async (flags: RunFlags) => {
       const { logger, flush } = createPinoLogger({
@@ -71,6 +79,7 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
           config: flags.config,
           ...(flags.app === undefined ? {} : { app: flags.app }),
           ...(flags.webPort === undefined ? {} : { webPort: flags.webPort }),
+          ...(flags.watch === undefined ? {} : { watch: flags.watch }),
           logLevel: flags.logLevel,
           drainMs: flags.drainTimeout,
           version,

@@ -196,7 +196,7 @@ export class PipelineSupervisor {
   async replace(target: PipelineTarget, drainMs: number): Promise<Replacement> {
     if (this.#stopping) return { kind: 'stopped' }
     const { model } = target
-    if (!this.#serves || model === undefined) {
+    if (!this.serves || model === undefined) {
       await this.halt(drainMs, 'makes room for a new start')
       this.begin(target)
       return this.#stopping ? { kind: 'stopped' } : { kind: 'begun' }
@@ -222,8 +222,8 @@ export class PipelineSupervisor {
     return { kind: 'replaced', gapMs: Math.round(clock.monotonic() - silentFrom) }
   }
 
-  /** Whether what it has is worth keeping when its successor fails. */
-  get #serves(): boolean {
+  /** Whether it has a model that is loaded: worth keeping when its successor fails. */
+  get serves(): boolean {
     return this.#host?.engine !== undefined && this.#state !== 'BROKEN'
   }
 

@@ -3,6 +3,7 @@ import { errorFields } from '../boot/error-fields.ts'
 import type { StarterContext } from '../boot/starter-context.ts'
 import type { Starter } from '../boot/starter.ts'
 import { asEdgebootError, EdgebootError } from '../core/errors.ts'
+import { reloaderKey } from './services.ts'
 
 /**
  * The same signal within this time is the same one: npm hands on the SIGINT that the terminal
@@ -26,7 +27,7 @@ export interface HookStarterOptions {
  * Owns the signals of the process. Registered last, stopped last.
  *
  * The first SIGINT or SIGTERM asks for an orderly stop; a second one exits at once with 130 or
- * 143. SIGHUP is ignored. An exception or a rejection that nobody caught is logged and ends the
+ * 143. SIGHUP asks for a reload of the configuration. An exception or a rejection that nobody caught is logged and ends the
  * application, in order, with exit status 1: what state it left behind nobody knows.
  */
 export class HookStarter implements Starter {
@@ -50,7 +51,7 @@ export class HookStarter implements Starter {
     this.#listeners = [
       ['SIGINT', () => this.#signalled('SIGINT', context)],
       ['SIGTERM', () => this.#signalled('SIGTERM', context)],
-      ['SIGHUP', () => context.log.info('signal.ignored', { signal: 'SIGHUP' })],
+      ['SIGHUP', () => hangUp(context)],
       ['uncaughtException', (thrown: unknown) => fault(thrown, 'uncaughtException', context)],
       ['unhandledRejection', (thrown: unknown) => fault(thrown, 'unhandledRejection', context)],
     ]
@@ -79,6 +80,13 @@ export class HookStarter implements Starter {
     context.log.warn('signal.received-again', { signal, exitCode: exitCodes[signal] })
     this.#exit(exitCodes[signal])
   }
+}
+
+/** Asks for a reload, once there is something that could be reloaded. */
+function hangUp(context: StarterContext): void {
+  const reloader = context.find(reloaderKey)
+  if (reloader === undefined) context.log.info('signal.ignored', { signal: 'SIGHUP' })
+  else void reloader.reload('SIGHUP')
 }
 
 function fault(thrown: unknown, kind: string, context: StarterContext): void {

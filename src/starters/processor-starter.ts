@@ -9,7 +9,13 @@ import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
 import { readHostRecord } from '../host/recorder/host-record.ts'
 import { runnerEnvironment } from '../runtime/worker-environment.ts'
 import { hostEnvironment } from '../host/host-environment.ts'
-import { embeddedBrokersKey, modelStoreKey, settingsKey, systemViewKey } from './services.ts'
+import {
+  embeddedBrokersKey,
+  modelStoreKey,
+  pipelineFleetKey,
+  settingsKey,
+  systemViewKey,
+} from './services.ts'
 
 /** What the starter is told from outside. */
 export interface ProcessorOptions {
@@ -43,9 +49,15 @@ export class ProcessorStarter implements Starter {
   setup(context: StarterContext): void {
     const { pipelines } = context.get(settingsKey)
     const startHost = hostForker(context.clock, this.#mark)
-    const supervisors = pipelines.map((pipeline) => this.#supervise(pipeline, context, startHost))
-    this.#fleet = new PipelineFleet(supervisors, this.#options.version, context.clock)
+    this.#fleet = new PipelineFleet({
+      pipelines,
+      prepare: (pipeline) => this.#prepare(pipeline, context),
+      supervise: (pipeline) => this.#supervise(pipeline, context, startHost),
+      version: this.#options.version,
+      clock: context.clock,
+    })
     context.provide(systemViewKey, this.#fleet)
+    context.provide(pipelineFleetKey, this.#fleet)
   }
 
   /** The hosts are on their way when it resolves: what is slow to load in here may come after. */
@@ -60,17 +72,20 @@ export class ProcessorStarter implements Starter {
     if (this.#mark !== undefined) await endAllOf(this.#mark)
   }
 
+  #prepare(configured: PipelineSettings, context: StarterContext): PipelineSettings {
+    const python = configured.python ?? this.#options.environment['EDGEBOOT_PYTHON']
+    return {
+      ...withEmbeddedAddresses(configured, context),
+      ...(python === undefined ? {} : { python }),
+    }
+  }
+
   #supervise(
-    configured: PipelineSettings,
+    pipeline: PipelineSettings,
     context: StarterContext,
     startHost: StartHostProcess,
   ): PipelineSupervisor {
     const { environment, logLevel } = this.#options
-    const python = configured.python ?? environment['EDGEBOOT_PYTHON']
-    const pipeline = {
-      ...withEmbeddedAddresses(configured, context),
-      ...(python === undefined ? {} : { python }),
-    }
     const log = context.log.child({ pipeline: pipeline.name, rule: pipeline.rule })
     const store = context.get(modelStoreKey)
     return new PipelineSupervisor({

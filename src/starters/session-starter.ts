@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import type { StarterContext } from '../boot/starter-context.ts'
 import { PriorityGroup, type Starter } from '../boot/starter.ts'
-import type { PipelineSettings } from '../config/settings.ts'
+import type { PipelineSettings, Settings } from '../config/settings.ts'
 import { sessionsFolder, spoolFolder } from '../config/state-folder.ts'
 import type { Logger } from '../core/log.ts'
 import type { AbandonedSessions } from '../transport/mqtt/abandoned-sessions.ts'
-import { settingsKey, stateLockKey } from './services.ts'
+import { sessionSweepKey, settingsKey, stateLockKey } from './services.ts'
 
 /**
  * Looks after what is left of names that went from the configuration, behind the back of the
@@ -24,25 +24,45 @@ export class SessionStarter implements Starter {
   #opening: Promise<void> | undefined
   #stopped = false
 
-  init(): void {}
+  init(context: StarterContext): void {
+    context.provide(sessionSweepKey, {
+      pause: () => this.#pause(),
+      sweep: (settings, former) => this.#sweep(context, settings, former),
+    })
+  }
+
   setup(): void {}
 
   start(context: StarterContext): void {
-    this.#opening = this.#open(context)
+    this.#sweep(context, context.get(settingsKey), [])
   }
 
   async stop(): Promise<void> {
     this.#stopped = true
+    await this.#pause()
+  }
+
+  async #pause(): Promise<void> {
     await this.#opening
     await this.#sessions?.close()
     this.#sessions = undefined
   }
 
+  /** @param former - Brokers that left the configuration: what they keep can still be ended. */
+  #sweep(context: StarterContext, settings: Settings, former: Settings['brokers']): void {
+    this.#opening = this.#open(context, settings, former)
+  }
+
   /** Never rejects. */
-  async #open(context: StarterContext): Promise<void> {
+  async #open(
+    context: StarterContext,
+    { pipelines, stateFolder, ...settings }: Settings,
+    former: Settings['brokers'],
+  ): Promise<void> {
     // What another edgeboot has in the folder is none of ours.
     if (context.find(stateLockKey) === undefined) return
-    const { brokers, pipelines, stateFolder } = context.get(settingsKey)
+    const urls = new Set(settings.brokers.map(({ url }) => url))
+    const brokers = [...settings.brokers, ...former.filter(({ url }) => !urls.has(url))]
     await tellOfSpools(stateFolder, pipelines, context.log)
     const sources = pipelines.map(({ source }) => source)
     const recordsFolder = sessionsFolder(stateFolder)

@@ -2,7 +2,7 @@ import type { StarterContext } from '../boot/starter-context.ts'
 import { defaultPriority, PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { WebServer } from '../web/fastify-server.ts'
 import { checkListen } from '../web/listen-check.ts'
-import { settingsKey, systemViewKey, webAddressKey } from './services.ts'
+import { reloaderKey, settingsKey, systemViewKey, webAddressKey } from './services.ts'
 
 /** Serves health, metrics, the API and the status page over HTTP, unless `web.enabled` is false. */
 export class WebStarter implements Starter {
@@ -30,7 +30,8 @@ export class WebStarter implements Starter {
       import('../web/routes.ts'),
       import('../web/fastify-server.ts'),
     ])
-    const routes = buildRoutes(context.get(systemViewKey), context.clock, context.log)
+    const control = context.find(reloaderKey)
+    const routes = buildRoutes(context.get(systemViewKey), context.clock, context.log, control)
     const server = await startFastifyServer({ ...web, routes, log: context.log })
     this.#server = server
     context.provide(webAddressKey, server.address)

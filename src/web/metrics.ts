@@ -156,6 +156,13 @@ const families: readonly Family[] = [
     samples: each((labels, { latency }) => histogram(labels, latency)),
   },
   {
+    name: `${prefix}config_reloads_total`,
+    help: 'Reloads of the configuration, by what became of them.',
+    type: 'counter',
+    samples: ({ reloads }) =>
+      Object.entries(reloads.counts).map(([result, value]) => ({ labels: { result }, value })),
+  },
+  {
     name: `${prefix}build_info`,
     help: 'Always 1; the version is in the label.',
     type: 'gauge',

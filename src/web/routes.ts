@@ -1,16 +1,26 @@
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import type { PipelineStatus, SystemView } from '../host/system-view.ts'
+import type { PipelineStatus, SystemControl, SystemView } from '../host/system-view.ts'
 import { quantileMs } from '../pipeline/latency-histogram.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { explainRoute } from './explain-route.ts'
+import { controlRoutes } from './control-routes.ts'
 import { createMetrics } from './metrics.ts'
 import { jsonReply, type Route } from './route.ts'
 import { noStats, StatsReader } from './stats-reader.ts'
 import { renderStatusPage, statusPagePolicy } from './status-page.ts'
 
-/** Everything that edgeboot answers over HTTP, whatever framework it is mounted on. */
-export function buildRoutes(view: SystemView, clock: Clock, log: Logger): readonly Route[] {
+/**
+ * Everything that edgeboot answers over HTTP, whatever framework it is mounted on.
+ *
+ * @param control - Absent, nothing can be changed.
+ */
+export function buildRoutes(
+  view: SystemView,
+  clock: Clock,
+  log: Logger,
+  control?: SystemControl,
+): readonly Route[] {
   const stats = new StatsReader(view, clock, log)
   return [
     queueSizeRoute(view, stats),
@@ -20,6 +30,7 @@ export function buildRoutes(view: SystemView, clock: Clock, log: Logger): readon
     pipelinesRoute(view, stats),
     explainRoute(view),
     statusPageRoute(view, stats, clock),
+    ...(control === undefined ? [] : controlRoutes(view, control)),
   ]
 }
 

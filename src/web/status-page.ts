@@ -61,10 +61,23 @@ ${rows.join('\n') || '<tr><td colspan="8">The configuration has no pipelines.</t
 </tbody>
 </table>
 </div>
-<nav><a href="/api/v1/pipelines">pipelines as JSON</a><a href="/readyz">readyz</a><a href="/livez">livez</a><a href="/metrics">metrics</a><a href="/queue_size_metrics">queue_size_metrics</a></nav>
+${lastReload(view, now)}<nav><a href="/api/v1/pipelines">pipelines as JSON</a><a href="/readyz">readyz</a><a href="/livez">livez</a><a href="/metrics">metrics</a><a href="/queue_size_metrics">queue_size_metrics</a></nav>
 </body>
 </html>
 `
+}
+
+function lastReload({ reloads: { last } }: SystemView, now: number): string {
+  if (last === undefined) return ''
+  const mood = last.result === 'applied' ? 'good' : 'bad'
+  const { replaced, added, removed } = last
+  const counts = `${replaced.length} replaced, ${added.length} added, ${removed.length} removed`
+  const what = last.result === 'refused' ? 'nothing was changed' : counts
+  const reason = last.reason === '' ? '' : `<br>${escapeHtml(last.reason)}`
+  const restart =
+    last.needsRestart.length === 0 ? '' : ` · needs a restart: ${last.needsRestart.join(', ')}`
+  const text = `${what}${restart} · ${last.by}, ${span(now - last.at)} ago`
+  return `<p>Last reload: <span class="${mood}">${last.result}</span> · ${escapeHtml(text)}${reason}</p>\n`
 }
 
 function row(status: PipelineStatus, stats: PipelineStats, now: number): string {

@@ -3,11 +3,18 @@ import test from 'node:test'
 import { PipelineFleet } from '../../../src/host/pipeline-fleet.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
 import { emptyTrail } from '../../../src/pipeline/trail.ts'
+import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { SupervisorBench } from '../../support/supervisor-bench.ts'
 import { until } from '../../support/wait.ts'
 
 const fleetOf = (bench: SupervisorBench): PipelineFleet =>
-  new PipelineFleet([bench.supervisor], '1.2.3', bench.clock)
+  new PipelineFleet({
+    pipelines: [pipelineSettings()],
+    prepare: (pipeline) => pipeline,
+    supervise: () => bench.supervisor,
+    version: '1.2.3',
+    clock: bench.clock,
+  })
 
 test('a fleet whose hosts speak is alive', async () => {
   const bench = new SupervisorBench()

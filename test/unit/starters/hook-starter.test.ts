@@ -70,7 +70,7 @@ test('takes the same signal twice within 300 ms for one, as npm hands it on', as
   assert.equal(await code, 0)
 })
 
-test('ignores SIGHUP but for a line in the log', async () => {
+test('ignores SIGHUP but for a line in the log while there is nothing to reload', async () => {
   const { process, lines, exits } = await running()
   process.emit('SIGHUP')
   assert.deepEqual(exits, [])

@@ -30,6 +30,7 @@ export function fakeSystem(
   return {
     version: '1.2.3',
     startedAt: Date.UTC(2026, 0, 1),
+    reloads: { counts: { applied: 0, partial: 0, refused: 0 }, last: undefined },
     pipelines: () => pipelines,
     stats: () => Promise.resolve(new Map(Object.entries(stats))),
     explain: () => Promise.resolve([]),
