@@ -64,7 +64,7 @@ export function addRunCommand(program: Command, io: CommandIo, version: string):
         .argParser(parseTime)
         .default(limits.drainMs, formatDuration(limits.drainMs)),
     )
-    .option('-w, --watch', 'reload when the configuration or a local model changes')
+    .option('--watch', 'reload when the configuration or a local model changes')
     .addHelpText('after', help)
     .action(async (flags: RunFlags) => {
       const { logger, flush } = createPinoLogger({
