@@ -280,8 +280,7 @@ export class PipelineSupervisor {
     standby: boolean,
     heard: (message: (FromHost & { type: 'state' }) | EdgebootError) => void = () => {},
   ): SupervisedHost {
-    const { startHost, hostEnvironment, runnerEnvironment, logLevel, clock } = this.#options
-    const log = standby ? this.#options.log.child({ successor: true }) : this.#options.log
+    const { startHost, hostEnvironment, runnerEnvironment, logLevel, clock, log } = this.#options
     const order = { type: 'start', pipeline, model, runnerEnvironment, logLevel } as const
     const host: SupervisedHost = new SupervisedHost(
       {

@@ -39,6 +39,7 @@ export class SupervisedHost {
   readonly #options: SupervisedHostOptions
   readonly #listener: SupervisedHostListener
   readonly #process: HostProcess
+  #log: Logger
   readonly #gone = Promise.withResolvers<void>()
   #isGone = false
   #isLeaving = false
@@ -54,16 +55,17 @@ export class SupervisedHost {
   constructor(options: SupervisedHostOptions, listener: SupervisedHostListener) {
     this.#options = options
     this.#listener = listener
-    const { order, environment, startHost, clock, log } = options
+    const { order, environment, startHost, clock } = options
+    this.#log = order.standby === true ? options.log.child({ successor: true }) : options.log
     this.#heardAt = clock.monotonic()
     this.#statsQuestions = new HostQuestions(clock, () => undefined)
     this.#trailQuestions = new HostQuestions(clock, () => emptyTrail)
     this.#process = startHost(order.pipeline.name, environment, {
       message: (message) => this.#heard(message),
-      printed: (level, fields) => log.log(level, 'host.print', fields),
+      printed: (level, fields) => this.#log.log(level, 'host.print', fields),
       exited: (code, signal) => this.#exited(code, signal),
     })
-    log.info('host.started', { pid: this.#process.pid })
+    this.#log.info('host.started', { pid: this.#process.pid })
     this.#process.send(order)
     this.#listenForHeartbeat()
   }
@@ -88,6 +90,7 @@ export class SupervisedHost {
 
   /** A host that stands by connects. */
   go(): void {
+    this.#log = this.#options.log
     this.#process.send({ type: 'go' })
   }
 
@@ -106,10 +109,10 @@ export class SupervisedHost {
   async stop(drainMs: number): Promise<void> {
     if (!this.#isLeaving && !this.#isGone) {
       this.#isLeaving = true
-      const { clock, log } = this.#options
+      const { clock } = this.#options
       this.#process.send({ type: 'stop', drainMs })
       const kill = (): void => {
-        log.error('host.killed', { code: 'BOOT_STOP_TIMEOUT', pid: this.pid })
+        this.#log.error('host.killed', { code: 'BOOT_STOP_TIMEOUT', pid: this.pid })
         this.#process.kill('SIGKILL')
       }
       const timer = clock.after(drainMs + leaveMs, kill, { keepAlive: true })
@@ -132,7 +135,7 @@ export class SupervisedHost {
     } else if (message.type === 'trail') {
       this.#trailQuestions.answered(message.requestId, message.trail)
     } else if (message.type === 'log') {
-      this.#options.log.log(message.level, message.event, message.fields)
+      this.#log.log(message.level, message.event, message.fields)
     } else if (message.type === 'failed') {
       this.#failure = fromWireError(message.error)
     }

@@ -138,6 +138,7 @@ describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
     assert.deepEqual(Object.keys(after), ['new', 'a', 'b'], 'in the order of the file')
     assert.equal(after['a'], before['a'], 'who did not change keeps its host')
     assert.notEqual(after['b'], before['b'])
+    await edgeboot.line('broker.connected', (line) => line['rule'] === 'b' && !line['successor'])
     // And twice at once: the second is the one that counts.
     await configure([{ name: 'a' }, { name: 'b', func: 'stamp', more: ', queue: { size: 60 }' }])
     edgeboot.signal('SIGHUP')
