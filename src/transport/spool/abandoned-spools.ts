@@ -1,9 +1,9 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Logger } from '../../core/log.ts'
+import { isSqliteBusy, sqliteCode, systemCode } from '../../core/sqlite-error.ts'
 import { removeDatabase } from './salvage.ts'
 import { clockSetSince } from './spool-clock.ts'
-import { sqlite, sqliteCode, systemCode } from './spool-error.ts'
 import { decodeState } from './spool-record.ts'
 import { inspectLog } from './write-ahead-log.ts'
 
@@ -108,10 +108,9 @@ function readContent(file: string): Content {
 }
 
 function problemOf(thrown: unknown): string {
-  const code = sqliteCode(thrown)
-  if (code === sqlite.busy || code === sqlite.locked) return 'another process uses it'
+  if (isSqliteBusy(thrown)) return 'another process uses it'
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  const words = code === 0 ? (systemCode(thrown) ?? message) : message
+  const words = sqliteCode(thrown) === 0 ? (systemCode(thrown) ?? message) : message
   return `it cannot be read: ${words}`
 }
 

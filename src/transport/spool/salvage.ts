@@ -1,4 +1,5 @@
-import { closeSync, existsSync, fstatSync, fsyncSync, openSync, readSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, fstatSync, openSync, readSync, rmSync } from 'node:fs'
+import { syncFile } from '../../core/durable-folder.ts'
 import { decodeRow, decodeState, type SoundRecord, type SpoolState } from './spool-record.ts'
 import { SpoolDatabase } from './spool-database.ts'
 import { cellsOf, pageBytes, type Cell, type PageLookup } from './sqlite-pages.ts'
@@ -182,14 +183,4 @@ class PageFile {
 /** Removes a database with all that SQLite puts beside it. */
 export function removeDatabase(file: string): void {
   for (const ending of ['', '-wal', '-shm', '-journal']) rmSync(`${file}${ending}`, { force: true })
-}
-
-/** Waits until a file, or the list of files in a folder, is on the disk. */
-export function syncFile(path: string): void {
-  const descriptor = openSync(path, 'r')
-  try {
-    fsyncSync(descriptor)
-  } finally {
-    closeSync(descriptor)
-  }
 }

@@ -2,7 +2,6 @@ import {
   chmodSync,
   closeSync,
   existsSync,
-  mkdirSync,
   openSync,
   readdirSync,
   readFileSync,
@@ -12,16 +11,17 @@ import {
   statSync,
 } from 'node:fs'
 import { basename, dirname, join } from 'node:path'
+import { makeDurableFolder, syncFile } from '../../core/durable-folder.ts'
+import { sqlite, sqliteCode } from '../../core/sqlite-error.ts'
 import {
   recordsInTail,
   removeDatabase,
   salvage,
-  syncFile,
   type DamagedLog,
   type SalvageReport,
 } from './salvage.ts'
 import { SpoolDatabase } from './spool-database.ts'
-import { isDamage, SpoolDamage, sqlite, sqliteCode } from './spool-error.ts'
+import { isDamage, SpoolDamage } from './spool-error.ts'
 import type { SoundRecord } from './spool-record.ts'
 import { inspectLog, type LogInspection } from './write-ahead-log.ts'
 
@@ -55,7 +55,7 @@ export interface SalvagedFile extends SalvageReport {
  * @throws What SQLite or the system throws; never for damage.
  */
 export function openSpoolFile(file: string, now: number): OpenedFile {
-  makeFolder(dirname(file))
+  makeDurableFolder(dirname(file))
   finishSalvage(file)
   const log = inspectLog(readLog(file))
   const problem = fileProblem(file, log)
@@ -206,11 +206,4 @@ function forgetOldDamage(file: string): void {
   for (const name of kept.toSorted().slice(0, -damagedFilesMax)) {
     removeDatabase(join(dirname(file), name))
   }
-}
-
-/** Makes a folder for us alone; it and its name are on the disk on return. */
-function makeFolder(folder: string): void {
-  const made = mkdirSync(folder, { recursive: true, mode: 0o700 })
-  if (made === undefined) return
-  for (let path = folder; path.length >= made.length; path = dirname(path)) syncFile(dirname(path))
 }
