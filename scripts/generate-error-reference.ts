@@ -26,6 +26,10 @@ export const errorFamilies: readonly ErrorFamily[] = [
     prefix: 'SPOOL_',
     who: 'The operator: the disk and the folder where results wait for the broker.',
   },
+  {
+    prefix: 'DEAD_LETTERS_',
+    who: 'The operator: the disk and the folder where events lie that were given up.',
+  },
   { prefix: 'MODEL_', who: 'The author of the model, or who serves its package.' },
   { prefix: 'RUNNER_', who: 'The supervisor, by itself; the model when it happens again.' },
   { prefix: 'HOST_', who: 'The supervisor, by itself.' },

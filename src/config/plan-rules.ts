@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { limits } from '../core/limits.ts'
-import { topicFault, topicFilterFault } from '../core/mqtt-topic.ts'
+import { topicFault, topicFilterFault, topicMatcher } from '../core/mqtt-topic.ts'
 import { parseTopicTemplate } from '../core/topic-template.ts'
 import { ClientIds } from './client-ids.ts'
 import type { ConfigPath } from './config-node.ts'
@@ -9,6 +9,7 @@ import { nearestWord } from './nearest-word.ts'
 import type { PlanContext } from './plan-context.ts'
 import { checkDelivery, servedQos, sessionExpirySeconds } from './plan-delivery.ts'
 import type { FuncPlan } from './plan-funcs.ts'
+import { planDeadLetters } from './plan-dead-letters.ts'
 import { planSpool } from './plan-spool.ts'
 import type { NativeConfig } from './schema.ts'
 import type { BrokerSettings, PipelineSettings } from './settings.ts'
@@ -77,17 +78,13 @@ class RulePlanner {
   #rule(rule: NativeRule, index: number): void {
     const path = ['rules', index]
     const name = rule.name ?? `rule-${index + 1}`
-    this.#checkLater(rule, path)
     this.#checkTopics(rule, path)
     const source = this.#broker(rule.sub.name, [...path, 'sub', 'name'])
     const sink = this.#broker(rule.pub.name, [...path, 'pub', 'name'])
     const funcs = this.#ruleFuncs(rule, path)
     if (source === undefined || sink === undefined) return
     checkDelivery(this.#context, rule, { source, sink }, path)
-    if (source.url === sink.url && rule.sub.topic === rule.pub.topic) {
-      const message = 'results go to the topic that events come from: each one is an event again'
-      this.#context.warning([...path, 'pub', 'topic'], message)
-    }
+    if (source.url === sink.url) this.#checkLoops(rule, path)
     for (const func of funcs) {
       this.#checkTemplate(rule, func, path)
       const isOnly = funcs.length === 1
@@ -146,6 +143,11 @@ class RulePlanner {
         whenFull: rule.queue?.whenFull ?? (source.qos === 0 ? 'drop-oldest' : 'block'),
       },
       attempts: rule.onError?.attempts ?? attemptsDefault,
+      deadLetters: planDeadLetters(
+        rule.onError,
+        { rule: name, func: func.name },
+        this.#stateFolder,
+      ),
     }
   }
 
@@ -211,18 +213,6 @@ class RulePlanner {
     )
   }
 
-  /** Keys that are accepted already and say here what happens until they take effect. */
-  #checkLater(rule: NativeRule, path: ConfigPath): void {
-    if (rule.onError?.deadLetter !== undefined) {
-      const message =
-        'onError.deadLetter takes effect in a later version: until then such events are counted and logged'
-      this.#context.warningAtKey([...path, 'onError'], 'deadLetter', message)
-      const fault = topicFault(withoutTemplate(rule.onError.deadLetter))
-      if (fault !== undefined)
-        this.#context.error([...path, 'onError', 'deadLetter'], `the topic ${fault}`)
-    }
-  }
-
   #checkTopics(rule: NativeRule, path: ConfigPath): void {
     const { topic, group } = rule.sub
     const fault = topicFilterFault(topic)
@@ -239,20 +229,41 @@ class RulePlanner {
         this.#context.error(groupPath, 'a group has no /, + or # in its name')
       }
     }
-    const resultFault = topicFault(withoutTemplate(rule.pub.topic))
-    if (resultFault !== undefined) {
-      this.#context.error([...path, 'pub', 'topic'], `the topic ${resultFault}`)
+    this.#checkTopic(rule.pub.topic, [...path, 'pub', 'topic'])
+    this.#checkTopic(rule.onError?.deadLetter, [...path, 'onError', 'deadLetter'])
+  }
+
+  /** Both ends are at one broker. */
+  #checkLoops({ sub, pub, onError }: NativeRule, path: ConfigPath): void {
+    if (sub.topic === pub.topic) {
+      const message = 'results go to the topic that events come from: each one is an event again'
+      this.#context.warning([...path, 'pub', 'topic'], message)
+    }
+    const deadLetter = onError?.deadLetter
+    if (deadLetter === undefined || topicFilterFault(sub.topic) !== undefined) return
+    if (topicMatcher(sub.topic)(withoutTemplate(deadLetter))) {
+      const message = 'dead letters go to where events come from: each one is an event again'
+      this.#context.warning([...path, 'onError', 'deadLetter'], message)
     }
   }
 
+  #checkTopic(template: string | undefined, path: ConfigPath): void {
+    const fault = template === undefined ? undefined : topicFault(withoutTemplate(template))
+    if (fault !== undefined) this.#context.error(path, `the topic ${fault}`)
+  }
+
   #checkTemplate(rule: NativeRule, func: FuncPlan, path: ConfigPath): void {
-    if (!rule.pub.topic.includes('${device}') || func.pipeline.devices.length > 0) return
-    const message = `the topic asks for \${device}, but the func ${JSON.stringify(func.name)} names no devices`
-    this.#context.error(
-      [...path, 'pub', 'topic'],
-      message,
-      'add devices to the func, or use ${topic[N]}',
-    )
+    if (func.pipeline.devices.length > 0) return
+    const name = JSON.stringify(func.name)
+    for (const [template, key] of [
+      [rule.pub.topic, ['pub', 'topic']],
+      [rule.onError?.deadLetter, ['onError', 'deadLetter']],
+    ] as const) {
+      if (template?.includes('${device}') !== true) continue
+      const message = `the topic asks for \${device}, but the func ${name} names no devices`
+      const suggestion = 'add devices to the func, or use ${topic[N]}'
+      this.#context.error([...path, ...key], message, suggestion)
+    }
   }
 
   #broker(name: string, path: ConfigPath): BrokerSettings | undefined {

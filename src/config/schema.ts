@@ -1,5 +1,6 @@
 import { z } from 'zod'
-import { duration, flag, keptFor, qos, size, text, whenFull, whole } from './schema-fields.ts'
+import { duration, flag, keptFor, qos, size, text, whole } from './schema-fields.ts'
+import { rule } from './schema-rule.ts'
 
 /**
  * The native form of a configuration, as it is written. Every description is what an editor shows
@@ -58,112 +59,6 @@ const mqtt = z
     will: will.optional(),
   })
   .meta({ description: 'An MQTT broker.' })
-
-const sub = z
-  .strictObject({
-    name: text('Name of a broker in mqtts.'),
-    topic: text('Topic filter; + and # are wildcards.'),
-    clientId: text(
-      'Client id of the subscribing connection; with QoS 1, or several funcs, -{func} is added. Default: one derived from rule and func.',
-    ).optional(),
-    group: text(
-      'Shared subscription: members of a group divide the messages ($share/group/topic).',
-    ).optional(),
-    retained: z
-      .boolean()
-      .meta({
-        description: 'Whether messages that the broker kept from earlier are events too.',
-        default: true,
-      })
-      .optional(),
-  })
-  .meta({ description: 'Where events come from.' })
-
-const pub = z
-  .strictObject({
-    name: text('Name of a broker in mqtts.'),
-    topic: text(
-      'Topic of results; may contain ${device}, ${rule}, ${model}, ${topic} and ${topic[N]}.',
-    ),
-    clientId: text(
-      'Client id of the publishing connection; -{func} is added where the one of sub gets it. Default: one derived from rule and func.',
-    ).optional(),
-    timeout: duration(
-      'How long a result may wait for the broker in memory: with QoS 0 it is then dropped and counted, with QoS 1 it goes to the spool.',
-      '10s',
-    ).optional(),
-  })
-  .meta({ description: 'Where results go.' })
-
-const spool = z
-  .strictObject({
-    maxBytes: size(
-      'Most bytes of results on the disk, at least 1MiB.',
-      '256MiB',
-      '1MiB',
-    ).optional(),
-    maxAge: keptFor(
-      'Results that waited longer are given up and counted. Default: never.',
-      'leave it out to keep results for ever',
-    ).optional(),
-    whenFull: z
-      .enum(['block', 'drop-oldest'])
-      .meta({
-        description:
-          'What a full spool does: messages stay with the input broker, or the oldest results make room and are counted.',
-        default: 'block',
-      })
-      .optional(),
-  })
-  .meta({ description: 'Limits of the spool.' })
-
-const rule = z
-  .strictObject({
-    name: text('Name in logs and topics. Unique. Default: rule-1, rule-2, …').optional(),
-    sub,
-    pub,
-    funcs: z
-      .array(text('Name of a func.'))
-      .meta({ description: 'Funcs that see the events. Default: every func, as in pyboot.' })
-      .optional(),
-    queue: z
-      .strictObject({
-        size: whole(
-          'Events that may wait. With QoS 1 also the messages that may be received and not yet acknowledged (at most 65535), and so the most that may come twice after a crash. Default: 1000.',
-          1,
-          1_000_000,
-        ).optional(),
-        whenFull: whenFull.optional(),
-      })
-      .meta({ description: 'Events that wait for the model.' })
-      .optional(),
-    orderBy: z
-      .enum(['device', 'topic', 'none'])
-      .meta({ description: 'What keeps events in order.', default: 'device' })
-      .optional(),
-    onError: z
-      .strictObject({
-        attempts: whole(
-          'How often an event whose runner died is tried. Default: 3.',
-          1,
-          100,
-        ).optional(),
-        deadLetter: text(
-          'Topic for events that were given up. Takes effect in a later version.',
-        ).optional(),
-      })
-      .meta({ description: 'What happens to events that fail.' })
-      .optional(),
-    spool: z
-      .union([z.boolean(), spool], 'must be a map such as { maxBytes: 256MiB }, or false for none')
-      .meta({
-        description:
-          'Results that wait on the disk for an absent output broker of QoS 1. false: they wait in memory alone.',
-        default: true,
-      })
-      .optional(),
-  })
-  .meta({ description: 'Where events come from, which funcs see them, and where results go.' })
 
 const device = z
   .strictObject({

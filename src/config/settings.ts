@@ -94,6 +94,23 @@ export interface SpoolSettings {
   readonly whenFull: 'block' | 'drop-oldest'
 }
 
+/** What happens to events that are given up, besides being counted. */
+export interface DeadLetterSettings {
+  /** Absent: they are not kept. */
+  readonly store?: DeadLetterStoreSettings
+  /** A topic for copies, or a template as that of a sink. Absent: none are published. */
+  readonly topic?: string
+}
+
+/** Where dead letters are kept. */
+export interface DeadLetterStoreSettings {
+  /** The SQLite file of this pipeline. Absolute. Made when it is first needed. */
+  readonly file: string
+  readonly itemsMax: number
+  /** Topics, payloads and all that is known of them together. */
+  readonly bytesMax: number
+}
+
 /** One condition that a message must meet to belong to a device. */
 export interface AttributeSettings {
   /** `deviceName`, `pointName`, or whatever the configuration calls it. */
@@ -166,6 +183,7 @@ export interface PipelineSettings {
   readonly memoryBytesMax?: number
   /** How often an event whose runner died is tried before it is given up. */
   readonly attempts: number
+  readonly deadLetters: DeadLetterSettings
   readonly params: Readonly<Record<string, unknown>>
   /** Interpreter for a Python model: a path or a name on the PATH. */
   readonly python?: string

@@ -12,6 +12,11 @@ export function recorderFolder(stateFolder: string): string {
   return join(stateFolder, 'recorder')
 }
 
+/** Where events lie that were given up. */
+export function deadLettersFolder(stateFolder: string): string {
+  return join(stateFolder, 'dead-letters')
+}
+
 /** Where it is written down what brokers keep for us. */
 export function sessionsFolder(stateFolder: string): string {
   return join(stateFolder, 'sessions')

@@ -13,7 +13,7 @@ export interface ErrorEntry {
  *
  * Codes are public: add, never rename, never reuse. The prefix says who must act: `CONFIG_` and
  * `CLI_` the operator, `BROKER_` the network, `MODEL_` the author of the model, `RUNNER_` and
- * `HOST_` the supervisor, `WEB_` and `SPOOL_` the operator, `BOOT_` the author of a starter, `INTERNAL_` us.
+ * `HOST_` the supervisor, `WEB_`, `SPOOL_` and `DEAD_LETTERS_` the operator, `BOOT_` the author of a starter, `INTERNAL_` us.
  * `docs/errors.md` lists the same codes; a test keeps the two in step.
  */
 export const catalogue = {
@@ -129,6 +129,37 @@ export const catalogue = {
     exit: 1,
     retryable: true,
     fix: 'Let the state folder be one that this user may write to, on a disk that works; until then results wait in memory.',
+  },
+
+  DEAD_LETTERS_LOCKED: {
+    exit: 1,
+    retryable: true,
+    fix: 'Try again; end whatever else has the file open for long, such as a shell of SQLite in a transaction.',
+  },
+  DEAD_LETTERS_DISK_FULL: {
+    exit: 1,
+    retryable: true,
+    fix: 'Make room on the disk; until then events at QoS 1 that are given up wait in memory, unacknowledged.',
+  },
+  DEAD_LETTERS_NEWER: {
+    exit: 1,
+    retryable: false,
+    fix: 'Use the edgeboot that wrote them.',
+  },
+  DEAD_LETTERS_DAMAGED: {
+    exit: 1,
+    retryable: false,
+    fix: 'Move the file away; a running edgeboot does that by itself when it next writes to it, and begins a new one.',
+  },
+  DEAD_LETTERS_UNUSABLE: {
+    exit: 1,
+    retryable: true,
+    fix: 'Let the state folder be one that this user may write to, on a disk that works.',
+  },
+  DEAD_LETTERS_NO_SUCH: {
+    exit: 1,
+    retryable: false,
+    fix: 'Take an id, or its first characters, from `edgeboot dlq list`.',
   },
 
   MODEL_NOT_FOUND: {

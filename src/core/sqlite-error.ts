@@ -8,25 +8,18 @@ export function sqliteCode(thrown: unknown): number {
 
 /** Primary result codes of SQLite (https://sqlite.org/rescode.html). */
 export const sqlite = {
+  error: 1,
   perm: 3,
   busy: 5,
   locked: 6,
+  noMemory: 7,
   readonly: 8,
   ioError: 10,
+  corrupt: 11,
   full: 13,
   cannotOpen: 14,
+  notADatabase: 26,
 } as const
-
-const ofTheDisk: ReadonlySet<number> = new Set(Object.values(sqlite))
-
-/**
- * Whether the fault is in the bytes of the file, and not in the disk, the permissions or another
- * process. For files whose statements are constant: what else SQLite refuses is then damage.
- */
-export function isSqliteDamage(thrown: unknown): boolean {
-  const code = sqliteCode(thrown)
-  return code !== 0 && code !== 7 && !ofTheDisk.has(code)
-}
 
 /** Whether another connection holds the file. */
 export function isSqliteBusy(thrown: unknown): boolean {

@@ -8,6 +8,9 @@ import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import type { Recorder } from '../pipeline/recorder.ts'
 import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
+import { newLetterId } from '../dead-letters/letter-id.ts'
+import { SqliteDeadLetters } from '../dead-letters/sqlite-dead-letters.ts'
+import type { DeadLetterHandling } from '../pipeline/dead-letter-office.ts'
 import { RunnerPool, type RunnerPoolOptions } from '../pipeline/runner-pool.ts'
 import { createRunner, type CreateRunnerOptions } from '../runtime/create-runner.ts'
 import type { RunnerSpec } from '../runtime/runner.ts'
@@ -78,6 +81,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       },
       identify: (message, device) => ids.of(message, device),
       recorder: createRecorder(settings, parts),
+      deadLetters: deadLetterHandling(settings, parts),
       clock,
       log,
       // After the I/O of this turn: everything that one read brought is dispatched together.
@@ -122,6 +126,24 @@ function createRecorder(
   const { file } = recorder
   const runners = Math.max(workers, 1)
   return new FileRecorder({ file, runners, batchSize: batch.size, pid: process.pid, log })
+}
+
+function deadLetterHandling(
+  { rule, func, deadLetters }: PipelineSettings,
+  { model, clock, log }: AssemblyParts,
+): DeadLetterHandling {
+  const { store, topic } = deadLetters
+  return {
+    ...(store === undefined
+      ? {}
+      : { store: new SqliteDeadLetters({ settings: store, clock, log }) }),
+    ...(topic === undefined
+      ? {}
+      : { topic: compileTopicTemplate(topic, { rule, model: model.name }) }),
+    origin: { rule, func, model: model.name, version: model.version },
+    newId: newLetterId,
+    random: Math.random,
+  }
 }
 
 function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {

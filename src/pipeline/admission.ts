@@ -21,6 +21,8 @@ export interface AdmissionParts {
  */
 export class Admission {
   readonly #parts: AdmissionParts
+  #isFull = false
+  #isHeld = false
   #paused = false
 
   constructor(parts: AdmissionParts) {
@@ -28,25 +30,40 @@ export class Admission {
   }
 
   admit(task: Task): void {
-    const { lanes, source, whenFull, turnedAway } = this.#parts
+    const { lanes, whenFull, turnedAway } = this.#parts
     if (whenFull === 'drop-newest' && !this.#hasRoom(task)) {
       turnedAway(task)
       return
     }
     if (whenFull === 'drop-oldest') this.#makeRoom(task)
     lanes.push(task)
-    if (whenFull === 'block' && !this.#paused && this.#isFull()) {
-      this.#paused = true
-      source.pause()
+    if (whenFull === 'block' && !this.#isFull && this.#hasNoRoom()) {
+      this.#isFull = true
+      this.#steer()
     }
   }
 
   /** Something left the lanes. */
   noticeRoom(): void {
-    const { lanes, source, itemsMax, bytesMax } = this.#parts
-    if (!this.#paused || lanes.size > itemsMax / 2 || lanes.bytes > bytesMax / 2) return
-    this.#paused = false
-    source.resume()
+    const { lanes, itemsMax, bytesMax } = this.#parts
+    if (!this.#isFull || lanes.size > itemsMax / 2 || lanes.bytes > bytesMax / 2) return
+    this.#isFull = false
+    this.#steer()
+  }
+
+  /** Pauses the source for another reason as well, until that is over. */
+  hold(isHeld: boolean): void {
+    this.#isHeld = isHeld
+    this.#steer()
+  }
+
+  #steer(): void {
+    const { source } = this.#parts
+    const paused = this.#isFull || this.#isHeld
+    if (paused === this.#paused) return
+    this.#paused = paused
+    if (paused) source.pause()
+    else source.resume()
   }
 
   #makeRoom(task: Task): void {
@@ -62,7 +79,7 @@ export class Admission {
     return lanes.size < itemsMax && lanes.bytes + task.bytes <= bytesMax
   }
 
-  #isFull(): boolean {
+  #hasNoRoom(): boolean {
     const { lanes, itemsMax, bytesMax } = this.#parts
     return lanes.size >= itemsMax || lanes.bytes >= bytesMax
   }

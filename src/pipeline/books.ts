@@ -12,6 +12,10 @@ export const bookedTotals = [
   'published',
   'publishedBytes',
   'retried',
+  'deadLettered',
+  'deadLettersDiscarded',
+  'deadLetterCopies',
+  'replayed',
 ] as const satisfies readonly (keyof PipelineStats)[]
 
 const droppedPrefix = 'dropped.'
@@ -38,9 +42,11 @@ export function readBooks(numbers: ReadonlyMap<string, number>): BookedStats {
     dropReasons.map((reason) => [reason, numbers.get(droppedPrefix + reason) ?? 0]),
   ) as Record<DropReason, number>
   const stats = { ...totals, dropped, inMotion: 0 } as BookedStats
-  const { received, fannedOut, recovered, published, spooled } = stats
+  const { received, fannedOut, recovered, replayed, deadLetterCopies } = stats
+  const { published, spooled } = stats
   const droppedSum = Object.values(dropped).reduce((sum, count) => sum + count, 0)
-  const inMotion = received + fannedOut + recovered - published - spooled - droppedSum
+  const came = received + fannedOut + recovered + replayed + deadLetterCopies
+  const inMotion = came - published - spooled - droppedSum
   return { ...stats, inMotion }
 }
 

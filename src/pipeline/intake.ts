@@ -3,6 +3,7 @@ import type { SourceMessage } from '../transport/transport.ts'
 import { decodePayload, tooLarge } from './decode.ts'
 import { matchEvent, type Matcher } from './match.ts'
 import type { OccasionalLog } from '../core/occasional-log.ts'
+import type { Failure } from './dead-letter.ts'
 import type { DropReason } from './pipeline-stats.ts'
 import type { MessageInMotion, Task } from './task.ts'
 
@@ -21,13 +22,15 @@ export interface IntakeParts {
     reason: DropReason,
     device: string | undefined,
   ) => void
+  /** It is no event. @returns The id of its dead letter, if there is one. */
+  readonly undecodable: (origin: MessageInMotion, failure: Failure) => string | undefined
   /** What there is to say about a drop that comes next. */
   readonly why: (reason: DropReason, text: string) => void
 }
 
 /**
  * The way into a pipeline: makes events of a message, one for each device entry that it fits, and
- * gives a reason for every one that goes no further. Each event ends in `accepted` or `dropped`.
+ * gives a reason for every one that goes no further. Each event ends in `accepted`, `dropped` or `undecodable`.
  */
 export class Intake {
   readonly #parts: IntakeParts
@@ -43,7 +46,9 @@ export class Intake {
       this.#parts.dropped(origin, 'unsubscribed', undefined)
       return
     }
-    if (message.retain && !this.#parts.retained) {
+    // A dead letter was wanted when it came.
+    const mayBeRetained = this.#parts.retained || origin.replay !== undefined
+    if (message.retain && !mayBeRetained) {
       this.#parts.dropped(origin, 'retained', undefined)
       return
     }
@@ -53,21 +58,24 @@ export class Intake {
         : tooLarge(message.oversizeBytes)
     if (!decoded.ok) {
       const { fault, detail } = decoded
+      this.#parts.why('decode', `${fault}: ${detail}`)
+      const letter = this.#parts.undecodable(origin, { kind: 'decode', code: fault, text: detail })
       this.#parts.occasionally.write('warn', 'message.undecodable', fault, () => ({
         topic: message.topic,
         bytes: payloadBytes(message),
         fault,
         detail,
+        letter,
       }))
-      this.#parts.why('decode', `${fault}: ${detail}`)
-      this.#parts.dropped(origin, 'decode', undefined)
       return
     }
     this.#match(origin, decoded.event)
   }
 
   #match(origin: MessageInMotion, event: unknown): void {
-    const { matches, misses } = matchEvent(this.#parts.matcher, event, origin.message.topic)
+    const all = matchEvent(this.#parts.matcher, event, origin.message.topic)
+    const only = origin.replay?.letter.device
+    const { matches, misses } = only === undefined ? all : ofDevice(only, all)
     const rejected = misses.filter(({ stage }) => stage === 'when')
     const events = matches.length + rejected.length
     if (events === 0) {
@@ -102,6 +110,17 @@ export function laneKey(
   if (orderBy === 'none') return undefined
   if (orderBy === 'topic') return topic
   return device ?? deviceNameOf(event) ?? topic
+}
+
+/** A dead letter is the event of one device: those of the others have ended long ago. */
+function ofDevice(
+  name: string,
+  { matches, misses }: ReturnType<typeof matchEvent>,
+): ReturnType<typeof matchEvent> {
+  return {
+    matches: matches.filter(({ device }) => device === name),
+    misses: misses.filter(({ device }) => device === name),
+  }
 }
 
 /** Bytes that the payload had when it came, kept or not. */

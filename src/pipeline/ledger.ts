@@ -9,6 +9,7 @@ export interface LiveCounts {
   readonly inRunners: number
   readonly postQueue: number
   readonly unacknowledged: number
+  readonly deadLettersWaiting: number
   readonly runnerRestarts: number
   readonly runnerRecycles: number
   readonly reconnects: number
@@ -30,6 +31,10 @@ export class Ledger implements RecordableCounts {
   #published = 0
   #publishedBytes = 0
   #droppedSum = 0
+  #deadLettered = 0
+  #deadLettersDiscarded = 0
+  #copies = 0
+  #replayed = 0
   #retried = 0
   readonly #dropped: Record<DropReason, number> = noDrops()
   readonly #latency = new LatencyHistogram()
@@ -80,6 +85,32 @@ export class Ledger implements RecordableCounts {
     this.#drop(reason, results)
   }
 
+  /** An event that is `dropped` is kept as a dead letter. */
+  deadLettered(): void {
+    this.#deadLettered += 1
+  }
+
+  /** @param letters - Of the oldest, which made room. */
+  deadLettersDiscarded(letters: number): void {
+    this.#deadLettersDiscarded += letters
+  }
+
+  /** A copy of a dead letter is on its way: from here on it is counted like a result. */
+  copying(): void {
+    this.#copies += 1
+  }
+
+  /** A copy was published. It says nothing of latency. */
+  copied(bytes: number): void {
+    this.#published += 1
+    this.#publishedBytes += bytes
+  }
+
+  /** A dead letter is an event again. */
+  replayed(): void {
+    this.#replayed += 1
+  }
+
   sessionLost(): void {
     this.#sessionsLost += 1
   }
@@ -94,7 +125,7 @@ export class Ledger implements RecordableCounts {
 
   /** Events that are somewhere in the pipeline, the disk left out. */
   get inMotion(): number {
-    const came = this.#received + this.#fannedOut + this.#recovered
+    const came = this.#received + this.#fannedOut + this.#recovered + this.#replayed + this.#copies
     return came - this.#published - this.#droppedSum - this.#spooled
   }
 
@@ -114,6 +145,10 @@ export class Ledger implements RecordableCounts {
     values[7] = this.#published
     values[8] = this.#publishedBytes
     values[9] = this.#retried
+    values[10] = this.#deadLettered
+    values[11] = this.#deadLettersDiscarded
+    values[12] = this.#copies
+    values[13] = this.#replayed
     let place = bookedTotals.length
     for (const reason of dropReasons) values[place++] = this.#dropped[reason]
   }
@@ -130,6 +165,10 @@ export class Ledger implements RecordableCounts {
       published: this.#published,
       publishedBytes: this.#publishedBytes,
       dropped: { ...this.#dropped },
+      deadLettered: this.#deadLettered,
+      deadLettersDiscarded: this.#deadLettersDiscarded,
+      deadLetterCopies: this.#copies,
+      replayed: this.#replayed,
       inMotion: this.inMotion,
       retried: this.#retried,
       latency: this.#latency.snapshot(),
@@ -149,6 +188,7 @@ export function emptyStats(): PipelineStats {
     inRunners: 0,
     postQueue: 0,
     unacknowledged: 0,
+    deadLettersWaiting: 0,
     runnerRestarts: 0,
     runnerRecycles: 0,
     reconnects: 0,
@@ -174,6 +214,10 @@ export function addStats(before: PipelineStats, now: PipelineStats): PipelineSta
     published: before.published + now.published,
     publishedBytes: before.publishedBytes + now.publishedBytes,
     dropped,
+    deadLettered: before.deadLettered + now.deadLettered,
+    deadLettersDiscarded: before.deadLettersDiscarded + now.deadLettersDiscarded,
+    deadLetterCopies: before.deadLetterCopies + now.deadLetterCopies,
+    replayed: before.replayed + now.replayed,
     retried: before.retried + now.retried,
     runnerRestarts: before.runnerRestarts + now.runnerRestarts,
     runnerRecycles: before.runnerRecycles + now.runnerRecycles,
@@ -194,6 +238,13 @@ export function closeBooks(
   reason: 'crash' | 'unacknowledged',
 ): PipelineStats {
   const dropped = { ...stats.dropped, [reason]: stats.dropped[reason] + stats.inMotion }
-  const nothing = { preQueue: 0, inRunners: 0, postQueue: 0, inMotion: 0, unacknowledged: 0 }
+  const nothing = {
+    preQueue: 0,
+    inRunners: 0,
+    postQueue: 0,
+    deadLettersWaiting: 0,
+    inMotion: 0,
+    unacknowledged: 0,
+  }
   return { ...stats, ...nothing, dropped }
 }

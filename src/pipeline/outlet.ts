@@ -1,4 +1,5 @@
 import type { EdgebootError } from '../core/errors.ts'
+import type { Failure } from './dead-letter.ts'
 import type { InferOutcome } from '../runtime/runner.ts'
 import type { PublishFailure, PublishOutcome, Sink } from '../transport/transport.ts'
 import type { OccasionalLog } from '../core/occasional-log.ts'
@@ -18,6 +19,13 @@ export interface OutletParts {
   /** Its result is on the disk. */
   readonly spooled: (task: Task) => void
   readonly dropped: (task: Task, reason: DropReason) => void
+  /**
+   * It is given up.
+   *
+   * @param attempts - How often the model was given it.
+   * @returns The id of its dead letter, if there is one.
+   */
+  readonly givenUp: (task: Task, failure: Failure, attempts: number) => string | undefined
   /** The sink was closed first: nothing is known of its result. */
   readonly interrupted: (task: Task) => void
   /** What there is to say about a drop that comes next. */
@@ -35,7 +43,7 @@ export interface ResultProperties {
 /**
  * The way out of a pipeline: publishes what a model answered, and gives a reason for what it did
  * not. An error text is never published as if it were a result, as pyboot does. Each task ends in
- * `published`, `spooled`, `dropped` or `interrupted`, exactly once.
+ * `published`, `spooled`, `dropped`, `givenUp` or `interrupted`, exactly once.
  */
 export class Outlet {
   readonly #parts: OutletParts
@@ -58,34 +66,51 @@ export class Outlet {
       this.#parts.dropped(task, 'empty')
     } else {
       const { type, message, where, traceback } = outcome.error
+      this.#parts.why('model', `${type}: ${message}`)
+      const letter = this.#giveUp(task, {
+        kind: 'model',
+        code: type,
+        text: message,
+        ...(where === undefined ? {} : { where }),
+        ...(traceback === undefined ? {} : { stack: traceback }),
+      })
       this.#tell('error', 'model.failed', `${type} ${where ?? ''}`, task, () => ({
         error: `${type}: ${message}`,
         where,
         traceback,
+        letter,
       }))
-      this.#parts.why('model', `${type}: ${message}`)
-      this.#parts.dropped(task, 'model')
     }
   }
 
   /** Runner after runner died with it. */
   givenUp(task: Task, error: EdgebootError): void {
+    const kind = error.code === 'RUNNER_DEADLINE' ? 'deadline' : 'crash'
+    const { where, stack } = error.details
+    this.#parts.why(kind, error.message)
+    const failure: Failure = {
+      kind,
+      code: error.code,
+      text: error.message,
+      ...(where === undefined ? {} : { where }),
+      ...(typeof stack === 'string' ? { stack } : {}),
+    }
+    const letter = this.#parts.givenUp(task, failure, task.attempts)
     this.#tell('error', 'event.given-up', error.code, task, () => ({
       attempts: task.attempts,
       code: error.code,
       error: error.message,
+      letter,
     }))
-    const reason = error.code === 'RUNNER_DEADLINE' ? 'deadline' : 'crash'
-    this.#parts.why(reason, error.message)
-    this.#parts.dropped(task, reason)
   }
 
   #publish(task: Task, payload: Uint8Array): void {
     const { message } = task.origin
     const topic = this.#parts.resultTopic(message.topic, task.device)
     if (topic === undefined) {
-      this.#tell('warn', 'result.topic-invalid', 'topic', task, () => ({}))
-      this.#parts.dropped(task, 'topic')
+      const text = 'pub.topic gives no topic that MQTT allows for this message'
+      const letter = this.#giveUp(task, { kind: 'topic', code: 'topic-invalid', text })
+      this.#tell('warn', 'result.topic-invalid', 'topic', task, () => ({ letter }))
       return
     }
     const { resultProperties, idOf, sink } = this.#parts
@@ -108,15 +133,35 @@ export class Outlet {
       this.#parts.spooled(task)
       return
     }
-    const fields = { failure: outcome, bytes }
+    let letter: string | undefined
+    if (outcome === 'closed') this.#parts.interrupted(task)
+    else letter = this.#unpublished(task, outcome, bytes)
+    const fields = { failure: outcome, bytes, letter }
     this.#tell('warn', 'result.unpublished', outcome, task, () => fields)
-    if (outcome === 'closed') {
-      this.#parts.interrupted(task)
-      return
+  }
+
+  /** @returns The id of its dead letter, if there is one. */
+  #unpublished(
+    task: Task,
+    failure: Exclude<PublishFailure, 'closed'>,
+    bytes: number,
+  ): string | undefined {
+    const reason = publishReason(failure)
+    this.#parts.why(reason, failure)
+    if (reason === 'publish') {
+      this.#parts.dropped(task, reason)
+      return undefined
     }
-    const reason = reasonOf(outcome)
-    this.#parts.why(reason, outcome)
-    this.#parts.dropped(task, reason)
+    const text =
+      reason === 'refused'
+        ? 'the output broker refuses the result: it may not be published there'
+        : `the result of ${bytes} bytes is larger than MQTT allows or the output broker takes`
+    return this.#giveUp(task, { kind: reason, code: reason, text })
+  }
+
+  /** The model had it once more than runners died of it. */
+  #giveUp(task: Task, failure: Failure): string | undefined {
+    return this.#parts.givenUp(task, failure, task.attempts + 1)
   }
 
   #tell(
@@ -135,6 +180,9 @@ export class Outlet {
   }
 }
 
-function reasonOf(failure: Exclude<PublishFailure, 'closed'>): DropReason {
+/** Under which reason a failure of the sink is counted. */
+export function publishReason(
+  failure: Exclude<PublishFailure, 'closed'>,
+): 'publish' | 'too-large' | 'refused' {
   return failure === 'timeout' || failure === 'queue-full' ? 'publish' : failure
 }

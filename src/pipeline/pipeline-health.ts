@@ -13,15 +13,17 @@ export interface HealthParts {
   readonly pool: PoolState
   readonly source: ConnectionState
   readonly sink: ConnectionState
+  /** Why dead letters wait, if they do. */
+  readonly deadLetters: string | undefined
   readonly draining: boolean
 }
 
 /**
  * One state out of the states of the parts: the worst one names it. A pipeline is READY when its
- * model is loaded and both connections stand.
+ * model is loaded, both connections stand, and no dead letter waits for a disk that takes none.
  */
 export function pipelineHealth(parts: HealthParts): PipelineHealth {
-  const { pool, source, sink, draining } = parts
+  const { pool, source, sink, deadLetters, draining } = parts
   const { engine } = pool
   if (draining) return { state: 'DRAINING', reason: 'stopping', engine }
   if (pool.status === 'broken') return { state: 'BROKEN', reason: `model: ${pool.reason}`, engine }
@@ -29,9 +31,11 @@ export function pipelineHealth(parts: HealthParts): PipelineHealth {
   if (pool.status !== 'ready') reasons.push(`model: ${pool.reason}`)
   if (source.status !== 'connected') reasons.push(`input: ${source.reason}`)
   if (sink.status !== 'connected') reasons.push(`output: ${sink.reason}`)
+  if (deadLetters !== undefined) reasons.push(`dead letters: ${deadLetters}`)
   if (reasons.length === 0) return { state: 'READY', reason: '', engine }
   const waits = (state: ConnectionState): boolean =>
     state.status !== 'connected' && state.status !== 'connecting'
-  const backsOff = pool.status === 'backoff' || waits(source) || waits(sink)
+  const backsOff =
+    pool.status === 'backoff' || waits(source) || waits(sink) || deadLetters !== undefined
   return { state: backsOff ? 'BACKOFF' : 'STARTING', reason: reasons.join('; '), engine }
 }

@@ -1,7 +1,8 @@
+import type { OrderBy, WhenFull } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
-import type { OrderBy, WhenFull } from '../config/settings.ts'
 import type { Sink, Source, SourceMessage } from '../transport/transport.ts'
+import type { DeadLetterHandling } from './dead-letter-office.ts'
 import type { Matcher } from './match.ts'
 import type { ResultProperties } from './outlet.ts'
 import type { PipelineHealth } from './pipeline-health.ts'
@@ -23,6 +24,7 @@ export interface PipelineParts {
   readonly identify: (message: SourceMessage, device: string | undefined) => string
   /** Keeps what must outlive the host; absent where nothing has to. */
   readonly recorder: Recorder | undefined
+  readonly deadLetters: DeadLetterHandling
   readonly clock: Clock
   readonly log: Logger
   readonly defer: (run: () => void) => void

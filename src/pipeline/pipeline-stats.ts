@@ -53,7 +53,8 @@ export const latencyBoundsMs: readonly number[] = [
 
 /**
  * The counts of one pipeline. They add up:
- * `received + fannedOut + recovered = published + sum(dropped) + inMotion + spooled`.
+ * `received + fannedOut + recovered + replayed + deadLetterCopies =
+ * published + sum(dropped) + inMotion + spooled`.
  */
 export interface PipelineStats {
   /** Messages from the source. */
@@ -73,12 +74,22 @@ export interface PipelineStats {
   readonly published: number
   readonly publishedBytes: number
   readonly dropped: Readonly<Record<DropReason, number>>
+  /** Events that are kept as dead letters: a part of `dropped`. */
+  readonly deadLettered: number
+  /** Dead letters that made room for newer ones. */
+  readonly deadLettersDiscarded: number
+  /** Copies of dead letters that were given to the output broker. */
+  readonly deadLetterCopies: number
+  /** Dead letters that were run again. */
+  readonly replayed: number
   /** Events waiting for a runner: pyboot's `pre_queue`. */
   readonly preQueue: number
   /** Events in a runner. */
   readonly inRunners: number
   /** Results waiting for the output broker: pyboot's `post_queue`. */
   readonly postQueue: number
+  /** Events that were given up, and wait for the disk to keep them. */
+  readonly deadLettersWaiting: number
   /** Events that are in the pipeline in any place but the spool. */
   readonly inMotion: number
   /** Results on the disk. */

@@ -1,7 +1,10 @@
 import { limits } from '../core/limits.ts'
 import type { ConnectionState, SourceMessage } from '../transport/transport.ts'
 import { Admission } from './admission.ts'
+import { ConnectionRecord } from './connection-record.ts'
+import { DeadLetterOffice } from './dead-letter-office.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { Endings } from './endings.ts'
 import { Intake, payloadBytes } from './intake.ts'
 import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
@@ -9,7 +12,7 @@ import { OccasionalLog } from '../core/occasional-log.ts'
 import { Outlet } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
 import type { PipelineLimits, PipelineParts } from './pipeline-parts.ts'
-import type { DropReason, PipelineStats } from './pipeline-stats.ts'
+import type { PipelineStats } from './pipeline-stats.ts'
 import { RecordKeeper } from './record-keeper.ts'
 import type { RunnerPool } from './runner-pool.ts'
 import { fatalError } from './suspects.ts'
@@ -41,11 +44,11 @@ export class Pipeline {
   readonly #intake: Intake
   readonly #admission: Admission
   readonly #outlet: Outlet
+  readonly #office: DeadLetterOffice
+  readonly #endings: Endings
   readonly #occasionally: OccasionalLog
-  #sourceState: ConnectionState = { status: 'connecting', reason: 'not started' }
-  #sinkState: ConnectionState = { status: 'connecting', reason: 'not started' }
-  #sourceConnections = 0
-  #sinkConnections = 0
+  readonly #input = new ConnectionRecord()
+  readonly #output = new ConnectionRecord()
   #isBroken = false
   #draining = false
   #whenEmpty: (() => void) | undefined
@@ -63,6 +66,29 @@ export class Pipeline {
       acknowledge: (token) => parts.source.acknowledge(token),
       defer: parts.defer,
     })
+    this.#endings = new Endings({
+      ledger: this.#ledger,
+      trail: this.#trail,
+      window: this.#records.window,
+      clock: parts.clock,
+      replayDropped: (replay, reason) => this.#office.dropped(replay, reason),
+      replayEnded: (replay) => this.#office.ended(replay),
+      left: () => this.#left(),
+    })
+    this.#office = new DeadLetterOffice({
+      ...parts,
+      handling: parts.deadLetters,
+      ledger: this.#ledger,
+      sharedProperties: parts.resultProperties.shared,
+      occasionally: this.#occasionally,
+      endings: this.#endings,
+      room: () => this.#roomForReplays,
+      inject: (origin) => this.#intake.take(origin),
+      changed: () => {
+        this.#admission.hold(this.#office.isFull)
+        this.#changed()
+      },
+    })
     this.#intake = new Intake({
       matcher: parts.matcher,
       orderBy: limitsOfThis.orderBy,
@@ -72,7 +98,8 @@ export class Pipeline {
       accepted: (task) => this.#accepted(task),
       // At once: the clock need not be asked again.
       dropped: (origin, reason, device) =>
-        this.#dropEvent(origin, reason, device, origin.receivedAtMs),
+        this.#endings.dropped(origin, reason, device, origin.receivedAtMs),
+      undecodable: (origin, failure) => this.#office.giveUp(origin, undefined, failure, 0),
       why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#admission = new Admission({
@@ -81,7 +108,7 @@ export class Pipeline {
       whenFull: limitsOfThis.queue.whenFull,
       itemsMax: limitsOfThis.queue.size,
       bytesMax: limits.queueBytesMax,
-      turnedAway: (task) => this.#drop(task, 'queue-full'),
+      turnedAway: (task) => this.#endings.dropped(task.origin, 'queue-full', task.device),
     })
     this.#outlet = new Outlet({
       sink: parts.sink,
@@ -89,10 +116,12 @@ export class Pipeline {
       resultProperties: parts.resultProperties,
       idOf: this.#records.idOf,
       occasionally: this.#occasionally,
-      published: (task, bytes) => this.#published(task, bytes),
-      spooled: (task) => this.#spooled(task),
-      dropped: (task, reason) => this.#drop(task, reason),
-      interrupted: (task) => this.#interrupt(task),
+      published: (task, bytes) => this.#endings.published(task, bytes),
+      spooled: (task) => this.#endings.spooled(task),
+      dropped: ({ origin, device }, reason) => this.#endings.dropped(origin, reason, device),
+      givenUp: ({ origin, device }, failure, attempts) =>
+        this.#office.giveUp(origin, device, failure, attempts),
+      interrupted: ({ origin, device }) => this.#endings.interrupted(origin, device),
       why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#pool = parts.createPool({
@@ -115,7 +144,7 @@ export class Pipeline {
       outcome: (task, outcome) => this.#outlet.outcome(task, outcome),
       givenUp: (task, error) => this.#outlet.givenUp(task, error),
       retried: (events) => this.#ledger.retried(events),
-      taken: () => this.#admission.noticeRoom(),
+      taken: () => this.#taken(),
     })
   }
 
@@ -139,24 +168,22 @@ export class Pipeline {
     if (this.#draining) return
     this.#records.open()
     await this.#parts.sink.start({
-      state: (state) => {
-        this.#sinkState = state
-        if (state.status === 'connected') this.#sinkConnections += 1
-        this.#changed()
-      },
+      state: (state) => this.#connectionChanged(this.#output, state),
       ...this.#records.disk,
     })
     // Stopped in the meantime: what is closed must not be opened again.
     if (this.#draining) return
     await this.#parts.source.start({
       message: (message) => this.#message(message),
-      state: (state) => {
-        this.#sourceState = state
-        if (state.status === 'connected') this.#sourceConnections += 1
-        this.#changed()
-      },
+      state: (state) => this.#connectionChanged(this.#input, state),
       sessionLost: () => this.#ledger.sessionLost(),
     })
+    this.replay()
+  }
+
+  /** Runs the dead letters again that are marked for it, soon. */
+  replay(): void {
+    this.#office.replay()
   }
 
   /**
@@ -166,6 +193,7 @@ export class Pipeline {
    */
   async stop(drainMs: number): Promise<void> {
     this.#draining = true
+    this.#office.drain()
     this.#parts.source.drain()
     this.#changed()
     const { clock } = this.#parts
@@ -181,8 +209,10 @@ export class Pipeline {
     this.#dispatcher.close()
     const left = (): number => Math.max(end - clock.monotonic(), 0)
     await this.#pool.stop(left())
-    for (const task of this.#lanes.clear()) this.#interrupt(task)
+    for (const { origin, device } of this.#lanes.clear()) this.#endings.interrupted(origin, device)
+    this.#office.flush()
     await this.#parts.sink.close(left())
+    this.#office.close()
     this.#records.flush()
     await this.#parts.source.close()
     this.#records.close()
@@ -196,8 +226,9 @@ export class Pipeline {
   get health(): PipelineHealth {
     return pipelineHealth({
       pool: this.#pool.state,
-      source: this.#sourceState,
-      sink: this.#sinkState,
+      source: this.#input.state,
+      sink: this.#output.state,
+      deadLetters: this.#office.problem,
       draining: this.#draining,
     })
   }
@@ -210,9 +241,10 @@ export class Pipeline {
       inRunners: this.#dispatcher.inRunners,
       postQueue: this.#parts.sink.pending,
       unacknowledged: this.#records.window.size,
+      deadLettersWaiting: this.#office.waiting,
       runnerRestarts: this.#pool.restarts,
       runnerRecycles: this.#pool.recycles,
-      reconnects: Math.max(this.#sourceConnections - 1, 0) + Math.max(this.#sinkConnections - 1, 0),
+      reconnects: this.#input.reconnects + this.#output.reconnects,
     })
   }
 
@@ -237,8 +269,16 @@ export class Pipeline {
   get #hasRoomForResults(): boolean {
     const { sink } = this.#parts
     return (
-      sink.pending < this.#limits.queue.size && this.#outlet.pendingBytes < limits.queueBytesMax
+      sink.pending < this.#limits.queue.size &&
+      this.#outlet.pendingBytes < limits.queueBytesMax &&
+      !this.#office.isFull
     )
+  }
+
+  /** Replays turn no message away, and wait while something is wrong. */
+  get #roomForReplays(): number {
+    if (this.health.state !== 'READY') return 0
+    return Math.floor(this.#limits.queue.size / 2) - this.#lanes.size
   }
 
   #message(message: SourceMessage): void {
@@ -248,9 +288,15 @@ export class Pipeline {
       receivedAtMs: this.#parts.clock.monotonic(),
       entry: message.ack === undefined ? undefined : this.#records.window.open(message.ack),
       sessionsLost: this.#ledger.sessionsLost,
+      replay: undefined,
       eventsLeft: 1,
     }
     this.#intake.take(origin)
+  }
+
+  #taken(): void {
+    this.#admission.noticeRoom()
+    this.#office.poke()
   }
 
   #accepted(task: Task): void {
@@ -261,59 +307,11 @@ export class Pipeline {
       return
     }
     if (this.#isBroken && !this.#mayWait(task)) {
-      this.#drop(task, 'broken')
+      this.#endings.dropped(task.origin, 'broken', task.device)
       return
     }
     this.#admission.admit(task)
     this.#dispatcher.poke()
-  }
-
-  #published(task: Task, bytes: number): void {
-    const now = this.#parts.clock.monotonic()
-    this.#ledger.published(bytes, now - task.origin.receivedAtMs)
-    this.#trail.record('published', task.origin, task.device, now)
-    this.#settle(task.origin)
-    this.#left()
-  }
-
-  #spooled(task: Task): void {
-    this.#ledger.spooled()
-    this.#trail.record('spooled', task.origin, task.device, this.#parts.clock.monotonic())
-    this.#settle(task.origin)
-    this.#left()
-  }
-
-  #drop(task: Task, reason: DropReason): void {
-    this.#dropEvent(task.origin, reason, task.device, this.#parts.clock.monotonic())
-    this.#left()
-  }
-
-  #dropEvent(
-    origin: MessageInMotion,
-    reason: DropReason,
-    device: string | undefined,
-    endedAtMs: number,
-  ): void {
-    this.#ledger.dropped(reason)
-    this.#trail.record(reason, origin, device, endedAtMs)
-    this.#settle(origin)
-    this.#noticeEmpty()
-  }
-
-  /** It ends with the pipeline, not by itself: never settled where the broker can send it again. */
-  #interrupt(task: Task): void {
-    const { entry, sessionsLost } = task.origin
-    const comesAgain = entry !== undefined && sessionsLost === this.#ledger.sessionsLost
-    const reason = comesAgain ? 'unacknowledged' : 'stopped'
-    this.#ledger.dropped(reason)
-    this.#trail.record(reason, task.origin, task.device, this.#parts.clock.monotonic())
-    this.#left()
-  }
-
-  #settle(origin: MessageInMotion): void {
-    origin.eventsLeft -= 1
-    if (origin.eventsLeft === 0 && origin.entry !== undefined)
-      this.#records.window.settle(origin.entry)
   }
 
   /** An event is out: there may be room for another. */
@@ -332,6 +330,11 @@ export class Pipeline {
     notify()
   }
 
+  #connectionChanged(record: ConnectionRecord, state: ConnectionState): void {
+    record.note(state)
+    this.#changed()
+  }
+
   #poolChanged(): void {
     this.#isBroken = this.#pool.state.status === 'broken'
     if (this.#isBroken) this.#giveUpWaiting()
@@ -343,7 +346,7 @@ export class Pipeline {
     for (const task of this.#lanes.clear()) {
       // In whatever order: nobody takes them from here.
       if (this.#mayWait(task)) this.#lanes.push(task)
-      else this.#drop(task, 'broken')
+      else this.#endings.dropped(task.origin, 'broken', task.device)
     }
     this.#admission.noticeRoom()
     this.#noticeEmpty()
@@ -356,5 +359,6 @@ export class Pipeline {
 
   #changed(): void {
     this.#parts.changed(this.health)
+    this.#office.poke()
   }
 }

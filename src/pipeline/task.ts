@@ -1,6 +1,7 @@
 import type { SourceMessage } from '../transport/transport.ts'
 import type { WindowEntry } from './ack-window.ts'
 import type { Company, LaneItem } from './lanes.ts'
+import type { Replay } from './replays.ts'
 
 /** A message, and how many of its events are not settled. */
 export interface MessageInMotion {
@@ -11,6 +12,8 @@ export interface MessageInMotion {
   readonly entry: WindowEntry | undefined
   /** Sessions lost before it came. After one more, the broker no longer knows of it. */
   readonly sessionsLost: number
+  /** Present when it is a dead letter that is run again. */
+  readonly replay: Replay | undefined
   /** Events on their way, and those left to the broker: while there is one, it is not acknowledged. */
   eventsLeft: number
 }

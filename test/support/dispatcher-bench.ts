@@ -92,6 +92,7 @@ function taskOf(name: string, key: string | undefined): Task {
       receivedAtMs: 0,
       entry: undefined,
       sessionsLost: 0,
+      replay: undefined,
       eventsLeft: 1,
     },
     device: undefined,

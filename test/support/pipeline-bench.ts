@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
+import type { DeadLetterHandling } from '../../src/pipeline/dead-letter-office.ts'
 import type { Matcher } from '../../src/pipeline/match.ts'
 import type { DropReason, PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
-import { Pipeline } from '../../src/pipeline/pipeline.ts'
 import type { PipelineLimits } from '../../src/pipeline/pipeline-parts.ts'
+import { Pipeline } from '../../src/pipeline/pipeline.ts'
 import type { Recorder } from '../../src/pipeline/recorder.ts'
 import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
@@ -16,6 +17,7 @@ export interface PipelineBenchOptions {
   readonly matcher?: Matcher
   readonly resultTopic?: (topic: string, device: string | undefined) => string | undefined
   readonly workers?: number
+  readonly deadLetters?: Partial<DeadLetterHandling>
   readonly source?: MemorySource
   readonly sink?: MemorySink
   readonly recorder?: Recorder
@@ -53,6 +55,7 @@ export class PipelineBench {
         resultProperties: { shared: {}, own: () => ({}) },
         identify: ({ payload }, device) => `${device} ${new TextDecoder().decode(payload)}`,
         recorder: options.recorder,
+        deadLetters: { ...plainHandling(), ...options.deadLetters },
         clock: this.clock,
         log,
         defer: (run) => this.#deferred.push(run),
@@ -110,13 +113,28 @@ export class PipelineBench {
   }
 }
 
+/** Keeps no letters; their ids count up. */
+function plainHandling(): DeadLetterHandling {
+  let ids = 0
+  return {
+    origin: { rule: 'r', func: 'f', model: 'm', version: '1' },
+    newId: () => `id-${++ids}`,
+    random: () => 0,
+  }
+}
+
 /** A payload of a device. */
 export const event = (device: string, serial: number): string =>
   JSON.stringify({ deviceInfo: { deviceName: device }, telemetry: { serial } })
 
 /** The sum that {@link PipelineStats} promises. */
 export function assertBalanced(stats: PipelineStats): void {
-  const { received, fannedOut, recovered, published, dropped, inMotion, spooled } = stats
+  const { received, fannedOut, recovered, replayed, deadLetterCopies } = stats
+  const { published, dropped, deadLettered, inMotion, spooled } = stats
   const droppedSum = Object.values(dropped).reduce((sum, count) => sum + count, 0)
-  assert.equal(received + fannedOut + recovered, published + droppedSum + inMotion + spooled)
+  assert.equal(
+    received + fannedOut + recovered + replayed + deadLetterCopies,
+    published + droppedSum + inMotion + spooled,
+  )
+  assert.ok(deadLettered <= droppedSum)
 }

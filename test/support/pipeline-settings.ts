@@ -28,6 +28,7 @@ export function pipelineSettings(more: Partial<PipelineSettings> = {}): Pipeline
     batch: { size: 64, delayMs: 0 },
     timeoutMs: 10_000,
     attempts: 3,
+    deadLetters: {},
     params: {},
     env: {},
     ...more,

@@ -1,12 +1,12 @@
 import type { SpoolSettings } from '../../config/settings.ts'
 import type { Clock } from '../../core/clock.ts'
+import { DiskTrouble } from '../../core/disk-trouble.ts'
 import { asEdgebootError, errorClause } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import type { DiscardReason, UnsettledResult } from '../transport.ts'
 import { SpoolClock } from './spool-clock.ts'
 import { SpoolQueue, type HeadRecord } from './spool-queue.ts'
 import type { SpoolStore } from './spool-store.ts'
-import { SpoolTrouble } from './spool-trouble.ts'
 
 /** What a disk needs from around it. */
 export interface SpoolDiskParts {
@@ -31,14 +31,16 @@ export interface SpoolDiskParts {
  */
 export class SpoolDisk {
   readonly #parts: SpoolDiskParts
-  readonly #trouble: SpoolTrouble
+  readonly #trouble: DiskTrouble
   #queue: SpoolQueue | undefined
   #spoolClock: SpoolClock | undefined
   #hasUnopened = false
 
   constructor(parts: SpoolDiskParts) {
     this.#parts = parts
-    this.#trouble = new SpoolTrouble(parts.clock, parts.log, parts.random)
+    const { clock, log, random } = parts
+    const events = { unavailable: 'spool.unavailable', available: 'spool.available' }
+    this.#trouble = new DiskTrouble({ clock, log, random, events })
   }
 
   /** Opens what an earlier run left. */

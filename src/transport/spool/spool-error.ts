@@ -1,12 +1,29 @@
 import { EdgebootError } from '../../core/errors.ts'
-import { isDiskFull, isSqliteBusy, isSqliteDamage } from '../../core/sqlite-error.ts'
+import { isDiskFull, isSqliteBusy, sqlite, sqliteCode } from '../../core/sqlite-error.ts'
 
 /** SQLite reads it without complaint, and it is not what was written. */
 export class SpoolDamage extends Error {}
 
-/** Whether the fault is in the bytes of the file, and not in the disk, the permissions or another process. */
+const { perm, busy, locked, noMemory, readonly, ioError, full, cannotOpen } = sqlite
+const notOfTheFile: ReadonlySet<number> = new Set([
+  perm,
+  busy,
+  locked,
+  noMemory,
+  readonly,
+  ioError,
+  full,
+  cannotOpen,
+])
+
+/**
+ * Whether the fault is in the bytes of the file, and not in the disk, the permissions or another
+ * process. The statements are our own and constant, so what else SQLite refuses is damage.
+ */
 export function isDamage(thrown: unknown): boolean {
-  return thrown instanceof SpoolDamage || isSqliteDamage(thrown)
+  if (thrown instanceof SpoolDamage) return true
+  const code = sqliteCode(thrown)
+  return code !== 0 && !notOfTheFile.has(code)
 }
 
 /** Says what keeps a spool from its file: `SPOOL_LOCKED`, `SPOOL_DISK_FULL` or `SPOOL_UNWRITABLE`. */

@@ -14,6 +14,7 @@ function row(
     preQueue: 3,
     inRunners: 2,
     postQueue: 1,
+    deadLettersWaiting: 0,
     unacknowledged: 0,
     runnerRestarts: 0,
     runnerRecycles: 0,

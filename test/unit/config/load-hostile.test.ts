@@ -106,7 +106,7 @@ test('survives any value in the place of any key', () => {
             pub: some(['name', 'topic', 'timeout']),
             funcs: value,
             queue: value,
-            onError: some(['attempts', 'deadLetter']),
+            onError: some(['attempts', 'deadLetter', 'keep']),
             spool: value,
           },
           { requiredKeys: [] },

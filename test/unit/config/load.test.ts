@@ -262,9 +262,9 @@ for (const [what, part, expected] of [
 
 for (const [what, part, expected] of [
   [
-    'deadLetter',
-    { rule: 'onError: { deadLetter: plant/dlq }' },
-    'onError.deadLetter takes effect in a later version: until then such events are counted and logged',
+    'dead letters that come back as events',
+    { rule: 'onError: { deadLetter: in/dlq }' },
+    'dead letters go to where events come from: each one is an event again',
   ],
   [
     'shared isolation',

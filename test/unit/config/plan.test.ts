@@ -1,15 +1,20 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import test from 'node:test'
 import type { PipelineSettings, Settings } from '../../../src/config/settings.ts'
 import { loadSettings } from '../../../src/config/load.ts'
+import { deadLettersFolder, pipelineFileName } from '../../../src/config/state-folder.ts'
 import { config, folder, mistakesIn, settingsOf, warningsIn, writeConfig } from './config-files.ts'
 
 function only(settings: Settings): PipelineSettings {
   const [pipeline, ...others] = settings.pipelines
   assert.ok(pipeline !== undefined && others.length === 0)
   return pipeline
+}
+
+function deadLettersFile(stateFolder: string, rule: string, func: string): string {
+  return join(deadLettersFolder(stateFolder), pipelineFileName([rule, func], 'sqlite'))
 }
 
 /** The messages without their place. */
@@ -52,6 +57,13 @@ test('fills in every default', () => {
     orderBy: 'device',
     queue: { size: 1000, whenFull: 'drop-oldest' },
     attempts: 3,
+    deadLetters: {
+      store: {
+        file: deadLettersFile(join(folder, 'models/.edgeboot/state'), 'r', 'm'),
+        itemsMax: 10_000,
+        bytesMax: 64 * 1024 * 1024,
+      },
+    },
   })
   assert.deepEqual(pipeline.source.broker, {
     name: 'plant',
@@ -88,7 +100,7 @@ rules:
     funcs: [threshold]
     queue: { size: 10, whenFull: drop-newest }
     orderBy: none
-    onError: { attempts: 5, deadLetter: plant/dlq }
+    onError: { attempts: 5, deadLetter: plant/dlq, keep: { maxItems: 7, maxBytes: 2MB } }
     spool: { maxBytes: 2MB, maxAge: 60d, whenFull: drop-oldest }
 funcs:
   - name: threshold
@@ -202,6 +214,14 @@ isolation: process
         orderBy: 'none',
         queue: { size: 10, whenFull: 'drop-newest' },
         attempts: 5,
+        deadLetters: {
+          store: {
+            file: deadLettersFile(resolve(folder, '../state'), 'threshold', 'threshold'),
+            itemsMax: 7,
+            bytesMax: 2_000_000,
+          },
+          topic: 'plant/dlq',
+        },
       },
     ],
     web: { enabled: true, host: '0.0.0.0', port: 0, token: 'abc' },

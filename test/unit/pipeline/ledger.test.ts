@@ -8,6 +8,7 @@ const live = {
   preQueue: 1,
   inRunners: 1,
   postQueue: 1,
+  deadLettersWaiting: 0,
   unacknowledged: 2,
   runnerRestarts: 0,
   runnerRecycles: 0,
