@@ -60,8 +60,9 @@ export class LetterDatabase {
     const { DatabaseSync } = process.getBuiltinModule('node:sqlite')
     this.#database = new DatabaseSync(file, { readOnly: access === 'read', timeout: waitMs })
     try {
+      const hasTables = this.#check()
       if (access === 'write') this.#prepareToWrite()
-      this.#isEmpty = !this.#check()
+      this.#isEmpty = access === 'read' && !hasTables
     } catch (error) {
       this.close()
       throw error

@@ -126,6 +126,23 @@ const families: readonly Family[] = [
     'Results that the spool held when the pipeline began, less those that earlier hosts of it left there.',
     (s) => s.recovered,
   ),
+  counter('dead_lettered_total', 'Events that are kept as dead letters.', (s) => s.deadLettered),
+  counter(
+    'dead_letters_discarded_total',
+    'Dead letters that made room for newer ones.',
+    (s) => s.deadLettersDiscarded,
+  ),
+  counter(
+    'dead_letter_copies_total',
+    'Copies of dead letters that were given to the output broker.',
+    (s) => s.deadLetterCopies,
+  ),
+  counter('dead_letters_replayed_total', 'Dead letters that were run again.', (s) => s.replayed),
+  gauge(
+    'dead_letters_waiting',
+    'Events that were given up and wait for the disk to keep them.',
+    (s) => s.deadLettersWaiting,
+  ),
   {
     name: `${prefix}pipeline_state`,
     help: '1 for the state that the pipeline is in, 0 for the others.',

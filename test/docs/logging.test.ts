@@ -9,7 +9,7 @@ const listed = page.rows('event').flatMap(([cell = '']) => codeWords(cell))
 
 /** Names of events begin with one of these; in quotes, nothing else does but what follows. */
 const areas =
-  'admin|boot|broker|config|embedded-broker|event|host|log|message|model|orphans|pipeline|process|recorder|reload|result|runner|session-record|signal|sink|source|spool|web'
+  'admin|boot|broker|config|dead-letter|embedded-broker|event|host|log|message|model|orphans|pipeline|process|recorder|reload|result|runner|session-record|signal|sink|source|spool|web'
 /** Files that a model consists of, and keys of the configuration. */
 const noEvents = new Set([
   'config.yaml',
