@@ -20,6 +20,8 @@ export interface HostProcess {
 /** What a host process tells. `exited` comes once and last. */
 export interface HostProcessListener {
   message(message: FromHost): void
+  /** No more messages go either way: it is about to exit, or its descriptors were meddled with. */
+  disconnected(): void
   /** A line on its stdout or stderr: of an inline model, or of a crash. Bounded in length and rate. */
   printed(level: LogLevel, fields: LogFields): void
   exited(code: number | null, signal: NodeJS.Signals | null): void
@@ -52,6 +54,7 @@ export function hostForker(clock: Clock, mark?: string): StartHostProcess {
 function sweepingUp(listener: HostProcessListener, mark: string): HostProcessListener {
   return {
     message: (message) => listener.message(message),
+    disconnected: () => listener.disconnected(),
     printed: (level, fields) => listener.printed(level, fields),
     exited: (code, signal) => {
       if (code !== 0) void endAllOf(mark)
@@ -75,6 +78,7 @@ function forkHost(
   child.on('message', (message) => {
     if (isFromHost(message)) listener.message(message)
   })
+  child.on('disconnect', () => listener.disconnected())
   const printed = new PrintedLines(
     (level, _event, fields) => listener.printed(level, fields),
     clock,

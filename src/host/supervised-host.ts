@@ -9,6 +9,8 @@ import { HostQuestions } from './host-questions.ts'
 
 /** Silence after which a host is taken for hung, if it stays silent for another check. */
 const silenceMsMax = 6 * heartbeatIntervalMs
+/** A host that can be told nothing any more and is about to exit does so within this. */
+const muteMsMax = 2000
 /** Beyond the drain: closing connections and leaving. */
 const leaveMs = 3000
 
@@ -48,6 +50,7 @@ export class SupervisedHost {
   #heardAt: number
   #strikes = 0
   #heartbeat: Timer | undefined
+  #mute: Timer | undefined
   /** The counts go to the listener, asked for or not: an answer is but the sign that they did. */
   readonly #statsQuestions: HostQuestions<undefined>
   readonly #trailQuestions: HostQuestions<TrailView>
@@ -62,6 +65,7 @@ export class SupervisedHost {
     this.#trailQuestions = new HostQuestions(clock, () => emptyTrail)
     this.#process = startHost(order.pipeline.name, environment, {
       message: (message) => this.#heard(message),
+      disconnected: () => this.#endMute(),
       printed: (level, fields) => this.#log.log(level, 'host.print', fields),
       exited: (code, signal) => this.#exited(code, signal),
     })
@@ -156,9 +160,22 @@ export class SupervisedHost {
     })
   }
 
+  /** A model in a thread can close the descriptors of its host. Silence would show it much later. */
+  #endMute(): void {
+    if (this.#isGone) return
+    this.#mute = this.#options.clock.after(muteMsMax, () => {
+      this.#failure ??= new EdgebootError(
+        'HOST_SILENT',
+        'the host closed its connection and stayed',
+      )
+      this.#process.kill('SIGKILL')
+    })
+  }
+
   #exited(code: number | null, signal: NodeJS.Signals | null): void {
     this.#isGone = true
     this.#heartbeat?.cancel()
+    this.#mute?.cancel()
     const { pid, lastLines } = this.#process
     const how = signal === null ? `exited with code ${code}` : `was killed by ${signal}`
     const error =

@@ -47,6 +47,9 @@ export class FakeHost {
   ready(): void {
     this.say({ type: 'state', state: 'READY', reason: '', engine: 'Python 3.11.2' })
   }
+  disconnect(): void {
+    this.#listener.disconnected()
+  }
   exit(code: number): void {
     this.#listener.exited(code, null)
   }

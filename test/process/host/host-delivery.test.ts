@@ -30,6 +30,7 @@ class Host {
       { PATH: '/usr/bin:/bin' },
       {
         message: (message) => this.heard.push(message),
+        disconnected: () => {},
         printed: () => {},
         exited: () => (this.isGone = true),
       },

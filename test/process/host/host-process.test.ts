@@ -17,18 +17,21 @@ let bench: Workbench
 let host: HostProcess
 let heard: FromHost[]
 let printed: string[]
+let disconnected: boolean
 let exit: { code: number | null; signal: string | null } | undefined
 
 beforeEach(async () => {
   bench = await Workbench.open()
   heard = []
   printed = []
+  disconnected = false
   exit = undefined
   host = hostForker(systemClock)(
     'sub_process_b1_echo_0',
     { PATH: '/usr/bin:/bin' },
     {
       message: (message) => heard.push(message),
+      disconnected: () => (disconnected = true),
       printed: (_level, { line }) => printed.push(line as string),
       exited: (code, signal) => (exit = { code, signal }),
     },
@@ -104,6 +107,15 @@ test('SIGTERM alone makes a host leave in order', async () => {
   host.kill('SIGTERM')
   await until('its exit', () => exit)
   assert.deepEqual(exit, { code: 0, signal: null })
+})
+
+test('that a model closed the descriptors of its host shows at once', async () => {
+  const closing =
+    'setTimeout(() => [0, 1, 2, 3].forEach((descriptor) => closeSync(descriptor)), 100)'
+  await start(
+    `import { closeSync } from 'node:fs'\n${closing}\nexport const handler = (event) => event`,
+  )
+  await until('the end of the channel', () => disconnected)
 })
 
 test('an inline model that brings its host down is heard to the last', async () => {

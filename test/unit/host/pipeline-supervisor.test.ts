@@ -94,6 +94,31 @@ test('a host that falls silent is killed and restarted', async () => {
   assert.equal(bench.hosts.length, 2)
 })
 
+test('a host whose channel is closed is killed when it stays, long before its silence would tell', async () => {
+  const bench = new SupervisorBench()
+  await bench.start()
+  const first = bench.host
+  first.ready()
+  first.disconnect()
+  bench.clock.advance(1999)
+  assert.deepEqual(first.signals, [])
+  bench.clock.advance(1)
+  assert.deepEqual(first.signals, ['SIGKILL'])
+  assert.match(bench.supervisor.status.reason, /closed its connection and stayed/)
+})
+
+test('a host whose channel is closed because it exits has failed of that', async () => {
+  const bench = new SupervisorBench()
+  await bench.start()
+  const first = bench.host
+  first.ready()
+  first.disconnect()
+  first.exit(3)
+  assert.match(bench.supervisor.status.reason, /exited with code 3/)
+  bench.clock.advance(5000)
+  assert.deepEqual(first.signals, [])
+})
+
 test('one late heartbeat after a pause of the machine kills nobody', async () => {
   const bench = new SupervisorBench()
   await bench.start()
