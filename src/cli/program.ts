@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { describeError, asEdgebootError } from '../core/errors.ts'
 import type { CommandIo } from './command-io.ts'
 import { addDemoCommand } from './demo.ts'
+import { addDlqCommand } from './dlq.ts'
 import { addExplainCommand } from './explain.ts'
 import { addMigrateCommand } from './migrate.ts'
 import { addRunCommand } from './run.ts'
@@ -19,6 +20,7 @@ Examples:
   edgeboot validate conf/config.yaml     find every mistake without starting anything
   edgeboot run --config conf/config.yaml
   edgeboot explain --topic plant/pump-1  why a result does not come
+  edgeboot dlq list                      what was given up, and why
 
 Exit status: 0 fine, 1 failure, 2 usage, 3 invalid configuration, 4 cannot connect or listen.`
 
@@ -37,6 +39,7 @@ export function createProgram(io: CommandIo, version: string): Command {
   addRunCommand(program, io, version)
   addValidateCommand(program, io)
   addExplainCommand(program, io)
+  addDlqCommand(program, io)
   addSchemaCommand(program, io)
   addMigrateCommand(program, io)
   addDemoCommand(program, io, version)

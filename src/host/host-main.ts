@@ -93,6 +93,7 @@ process.on('message', (message: ToHost) => {
   if (message.type === 'start') start(message).catch(fail)
   else if (message.type === 'go') pipeline?.connect().catch(fail)
   else if (message.type === 'stop') stop(message.drainMs).catch(fail)
+  else if (message.type === 'replay') pipeline?.replay()
   else if (pipeline !== undefined) answer(message, pipeline)
 })
 // Without the parent nobody restarts, counts or stops us.

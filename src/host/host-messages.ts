@@ -28,6 +28,8 @@ export type ToHost =
       readonly topic?: string
       readonly lastMax: number
     }
+  /** Somebody wants dead letters to be run again: those that are marked for it in the store. */
+  | { readonly type: 'replay' }
   | { readonly type: 'stop'; readonly drainMs: number }
 
 /** From a host to the main process. */

@@ -153,6 +153,11 @@ export class PipelineSupervisor {
     return this.#host?.trail(topic, lastMax) ?? emptyTrail
   }
 
+  /** Has dead letters run again that are marked for it. A host that starts later looks by itself. */
+  replay(): void {
+    this.#host?.replay()
+  }
+
   /** Lets the host drain, and kills one that does not leave. Idempotent; never rejects. */
   async stop(drainMs: number): Promise<void> {
     this.#stopping = true

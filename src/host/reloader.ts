@@ -95,6 +95,12 @@ export class Reloader implements SystemControl {
     return true
   }
 
+  replay(): readonly string[] {
+    const { fleet } = this.#options
+    for (const { supervisor } of fleet.members) supervisor.replay()
+    return fleet.members.map(({ settings }) => settings.name)
+  }
+
   /** Resolves when it is known what is to be done; doing it goes on behind the back. */
   async #begin(by: string): Promise<ReloadAnswer> {
     this.#isBusy = true

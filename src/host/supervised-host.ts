@@ -109,6 +109,11 @@ export class SupervisedHost {
     return this.#trailQuestions.ask((requestId) => this.#process.send({ ...question, requestId }))
   }
 
+  /** Lets it look for dead letters to be run again. */
+  replay(): void {
+    this.#process.send({ type: 'replay' })
+  }
+
   /** Lets it drain, and kills it if it does not leave. Resolves when it is gone. Idempotent. */
   async stop(drainMs: number): Promise<void> {
     if (!this.#isLeaving && !this.#isGone) {

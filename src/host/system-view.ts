@@ -97,6 +97,12 @@ export interface SystemControl {
    * @returns Whether there is a pipeline of this name.
    */
   restart(name: string): boolean
+  /**
+   * Has every pipeline run the dead letters again that are marked for it in its store.
+   *
+   * @returns The names of the pipelines that were told.
+   */
+  replay(): readonly string[]
 }
 
 /**

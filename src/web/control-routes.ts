@@ -31,6 +31,12 @@ export function controlRoutes(view: SystemView, control: SystemControl): readonl
         )
       },
     },
+    {
+      method: 'POST',
+      path: '/api/v1/dead-letters/replay',
+      public: false,
+      handler: () => jsonReply({ accepted: true, pipelines: control.replay() }, 202),
+    },
   ]
 }
 

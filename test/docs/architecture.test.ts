@@ -65,7 +65,11 @@ test('the states of both pages are those of the code', async () => {
 })
 
 test('the paths of the page are those of the code, and say who may ask', () => {
-  const control = { reload: () => Promise.reject(new Error('unused')), restart: () => false }
+  const control = {
+    reload: () => Promise.reject(new Error('unused')),
+    restart: () => false,
+    replay: () => [],
+  }
   const routes = buildRoutes(view, clock, silentLogger, control)
   const paths = routes.map((route) => `${route.path} ${route.public ? 'yes' : 'no'}`)
   const expected = [...new Set(paths)]

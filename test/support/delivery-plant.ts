@@ -7,6 +7,7 @@ import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
 import { type FakeRunner, value } from './fake-runner.ts'
 import { MemoryRecorder } from './memory-recorder.ts'
+import { MemoryLetters } from './memory-letters.ts'
 import { assertBalanced, PipelineBench } from './pipeline-bench.ts'
 
 /** What is to become of a message: decided by its payload, so that every copy fares alike. */
@@ -45,6 +46,10 @@ export class DeliveryPlant {
   #redeliveredBefore = 0
   #booksBefore: PipelineStats = emptyStats()
   readonly #recorder = new MemoryRecorder(workers * 2)
+  /** Dead letters, on the same disk. */
+  readonly #letters = new MemoryLetters()
+  /** Texts of results that were refused when they came from the spool: their events had ended. */
+  readonly #refusedLater = new Set<string>()
   #source: MemorySource
   #bench: PipelineBench
 
@@ -105,8 +110,12 @@ export class DeliveryPlant {
   forward(): void {
     const { sink } = this.#bench
     const [oldest] = sink.disk
-    if (oldest !== undefined && isRefused(oldest.payload)) sink.discard('refused')
-    else sink.forward()
+    if (oldest !== undefined && isRefused(oldest.payload)) {
+      this.#refusedLater.add(textOf(oldest.payload))
+      sink.discard('refused')
+    } else {
+      sink.forward()
+    }
   }
 
   lose(): void {
@@ -115,6 +124,18 @@ export class DeliveryPlant {
 
   reconnect(): void {
     this.#source.reconnect()
+    this.#bench.turn()
+  }
+
+  /** The disk takes none of the next letters. */
+  fillDisk(commits: number): void {
+    this.#letters.failures = commits
+  }
+
+  /** Somebody wants all dead letters to be run again. */
+  replay(): void {
+    this.#letters.wantAll()
+    this.#bench.pipeline.replay()
     this.#bench.turn()
   }
 
@@ -145,6 +166,7 @@ export class DeliveryPlant {
   /** Everything works from here on, until nothing is left to do. */
   async finish(): Promise<void> {
     this.#source.reconnect()
+    this.#letters.failures = 0
     for (let round = 0; round < 200 && !this.#isDone; round++) {
       this.wait(60_000)
       await this.load()
@@ -162,7 +184,10 @@ export class DeliveryPlant {
     const { stats, sink } = this.#bench
     assertBalanced(stats)
     assertBalanced(addStats(this.#booksBefore, stats))
-    assert.equal(stats.inMotion, stats.preQueue + stats.inRunners + stats.postQueue)
+    assert.equal(
+      stats.inMotion,
+      stats.preQueue + stats.inRunners + stats.postQueue + stats.deadLettersWaiting,
+    )
     assert.equal(stats.spooled, sink.spooled)
     this.#checkBounds(stats)
     this.#checkAcknowledged()
@@ -183,8 +208,15 @@ export class DeliveryPlant {
   #checkAcknowledged(): void {
     const kept = new Set(this.#source.kept.map(({ payload }) => textOf(payload)))
     const safe = this.#copies()
+    const buried = new Set(this.#letters.texts)
     for (const { text, fate } of this.#delivered) {
-      if (fate !== 'fine' || kept.has(text)) continue
+      if (kept.has(text)) continue
+      if (fate !== 'fine' && fate !== 'empty') {
+        const isSpooled = this.#topics.some((topic) => safe.has(topic + text))
+        const isKept = buried.has(text) || isSpooled || this.#refusedLater.has(text)
+        assert.ok(isKept, `no letter: ${text}`)
+      }
+      if (fate !== 'fine') continue
       for (const topic of this.#topics) assert.ok(safe.has(topic + text), `lost: ${text}`)
     }
   }
@@ -200,7 +232,9 @@ export class DeliveryPlant {
     for (const { text, fate } of this.#delivered) {
       if (!kept.has(text)) acknowledged += fate === 'bad' ? 1 : this.#topics.length
     }
-    const settled = books.received + books.fannedOut - books.dropped.unacknowledged
+    // A replay that is cut off by a kill counts as unacknowledged, too.
+    const came = books.received + books.fannedOut + books.replayed
+    const settled = came - books.dropped.unacknowledged
     assert.ok(settled >= acknowledged, `${acknowledged} acknowledged, ${settled} on record`)
   }
 
@@ -278,6 +312,7 @@ export class DeliveryPlant {
       workers,
       matcher: { devices: devices.map((name) => ({ name, attributes: [] })) },
       resultTopic: (_topic, device) => device ?? 'all',
+      deadLetters: { store: this.#letters },
       recorder: this.#recorder,
       limits: {
         queue: { size: queueSize, whenFull: 'block' },

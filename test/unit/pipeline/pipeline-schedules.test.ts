@@ -116,6 +116,11 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('reconnect' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('heartbeat' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ do: fc.constant('fill-disk' as const), commits: fc.nat(3) }),
+  },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('replay' as const) }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant('kill' as const) }) },
   {
     weight: 1,
@@ -140,6 +145,8 @@ async function take(plant: DeliveryPlant, what: Step): Promise<void> {
   else if (what.do === 'lose') plant.lose()
   else if (what.do === 'reconnect') plant.reconnect()
   else if (what.do === 'heartbeat') plant.heartbeat()
+  else if (what.do === 'fill-disk') plant.fillDisk(what.commits)
+  else if (what.do === 'replay') plant.replay()
   else if (what.do === 'kill') await plant.kill()
   else await plant.stop({ answers: what.answers, toDisk: what.toDisk })
 }

@@ -17,6 +17,7 @@ async function ask(
       restarted.push(name)
       return name === 'there'
     },
+    replay: () => ['a', 'b'],
   }
   const route = controlRoutes(more.view ?? fakeSystem([]), control).find(
     (one) => one.method === method && one.path === path,
@@ -29,6 +30,11 @@ async function ask(
 }
 
 const plan = { changed: ['a'], added: [], removed: ['b'], needsRestart: ['web.port'] }
+
+test('whoever asks for a replay is told which pipelines look for it', async () => {
+  const { status, body } = await ask('POST', '/api/v1/dead-letters/replay')
+  assert.deepEqual([status, body], [202, { accepted: true, pipelines: ['a', 'b'] }])
+})
 
 test('a reload that is accepted tells what it will change', async () => {
   const answer: ReloadAnswer = { kind: 'accepted', ...plan }
