@@ -5,7 +5,8 @@
  *   node scripts/generate-error-reference.ts --check    exits 1 when it is stale
  */
 import { readFileSync, writeFileSync } from 'node:fs'
-import { catalogue, type ErrorEntry } from '../src/core/error-catalogue.ts'
+import { catalogue } from '../src/core/error-catalogue.ts'
+import type { ErrorEntry } from '../src/core/error-entry.ts'
 
 /** The page, wherever the script is started. */
 export const errorReferenceFile = new URL('../docs/errors.md', import.meta.url)

@@ -3,7 +3,7 @@ import { EdgebootError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { assembleApp } from './assemble-app.ts'
 import type { CommandIo } from './command-io.ts'
-import { demoFiles } from './demo-files.ts'
+import { shippedExample } from './shipped-example.ts'
 import { DemoPlant } from './demo-plant.ts'
 import { DemoScreen } from './demo-screen.ts'
 import { createPinoLogger } from './pino-logger.ts'
@@ -46,7 +46,7 @@ export function addDemoCommand(program: Command, io: CommandIo, version: string)
         stdout: screen.logStream,
       })
       const plant = new DemoPlant({ rate: flags.rate })
-      const files = await demoFiles()
+      const files = await shippedExample('demo')
       try {
         const boot = await assembleApp({
           config: files.config,

@@ -1,5 +1,6 @@
 import { Command, CommanderError } from 'commander'
 import { describeError, asEdgebootError } from '../core/errors.ts'
+import { addChaosCommand } from './chaos.ts'
 import type { CommandIo } from './command-io.ts'
 import { addDemoCommand } from './demo.ts'
 import { addDlqCommand } from './dlq.ts'
@@ -22,7 +23,8 @@ Examples:
   edgeboot explain --topic plant/pump-1  why a result does not come
   edgeboot dlq list                      what was given up, and why
 
-Exit status: 0 fine, 1 failure, 2 usage, 3 invalid configuration, 4 cannot connect or listen.`
+Exit status: 0 fine, 1 failure, 2 usage, 3 invalid configuration, 4 cannot connect or listen,
+5 loss detected.`
 
 /** All commands, on one program. */
 export function createProgram(io: CommandIo, version: string): Command {
@@ -43,6 +45,7 @@ export function createProgram(io: CommandIo, version: string): Command {
   addSchemaCommand(program, io)
   addMigrateCommand(program, io)
   addDemoCommand(program, io, version)
+  addChaosCommand(program, io)
   return program
 }
 

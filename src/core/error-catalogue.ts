@@ -1,12 +1,5 @@
-/** What is known of an error by its code alone. */
-export interface ErrorEntry {
-  /** Exit status of a command that ends with it: 1 failure, 2 usage, 3 configuration, 4 cannot connect. */
-  readonly exit: 1 | 2 | 3 | 4 | 5
-  /** Whether the same attempt may succeed later without anyone changing anything. */
-  readonly retryable: boolean
-  /** What to do, in a sentence. */
-  readonly fix: string
-}
+import { cliErrors } from './cli-errors.ts'
+import type { ErrorEntry } from './error-entry.ts'
 
 /**
  * Every error code with its exit status, whether a retry can help, and the fix.
@@ -17,41 +10,7 @@ export interface ErrorEntry {
  * `docs/errors.md` lists the same codes; a test keeps the two in step.
  */
 export const catalogue = {
-  CLI_USAGE: {
-    exit: 2,
-    retryable: false,
-    fix: 'Run the command with --help to see what it takes.',
-  },
-  CLI_NODE_TOO_OLD: {
-    exit: 1,
-    retryable: false,
-    fix: 'Install Node 24.12 or newer, or start edgeboot through npm in a checkout, which brings its own.',
-  },
-  CLI_APP_INVALID: {
-    exit: 3,
-    retryable: false,
-    fix: 'Let edgeboot.config.ts end with: export default defineApp({ starters: [...] }).',
-  },
-  CLI_LOG_FILE: {
-    exit: 2,
-    retryable: false,
-    fix: 'Name a file in a folder that this user may write to with --log-file.',
-  },
-  CLI_NOTHING_CAME_OUT: {
-    exit: 1,
-    retryable: false,
-    fix: 'Read the state and the reason of each pipeline above.',
-  },
-  CLI_INSTANCE_UNREACHABLE: {
-    exit: 4,
-    retryable: true,
-    fix: 'Start it with edgeboot run, or say where it listens: --url http://HOST:PORT, or --config FILE of the one that runs.',
-  },
-  CLI_INSTANCE_REFUSED: {
-    exit: 1,
-    retryable: false,
-    fix: 'Do as its answer says; its log may say more.',
-  },
+  ...cliErrors,
 
   CONFIG_NOT_FOUND: {
     exit: 3,

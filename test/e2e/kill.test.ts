@@ -11,9 +11,9 @@
  */
 import assert from 'node:assert/strict'
 import { describe, test, type TestContext } from 'node:test'
+import { planFaults, seededRandom, type Victim } from '../../src/cli/chaos/fault-plan.ts'
 import { CarefulPublisher, type ScheduledMessage } from '../support/careful-publisher.ts'
 import { DeliveryLedger } from '../support/delivery-ledger.ts'
-import { planKills, seededRandom, type Victim } from '../support/kill-plan.ts'
 import type { EdgebootProcess } from '../support/edgeboot-process.ts'
 import { Killer } from '../support/killer.ts'
 import { Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
@@ -124,7 +124,8 @@ async function run(
     await killer.edgeboot.ready()
     await broker.saved() // both sessions with their subscriptions
     const publishing = publisher.run()
-    const plan = planKills(counts, (messagesMax / perSecond) * 1000, seededRandom(seed))
+    const spanMs = (messagesMax / perSecond) * 1000
+    const plan = planFaults({ kills: counts, troubles: {} }, spanMs, seededRandom(seed))
     try {
       await killer.follow(plan)
       await everythingCame(ledger, publisher)

@@ -1,7 +1,7 @@
-import { readFileSync, readdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { Fault } from '../../src/cli/chaos/fault-plan.ts'
+import { childrenOf, isAlive } from '../../src/cli/chaos/process-tree.ts'
 import type { EdgebootProcess } from './edgeboot-process.ts'
-import type { PlannedKill } from './kill-plan.ts'
 import { type Mosquitto, savingMs } from './mosquitto.ts'
 import { until } from './wait.ts'
 
@@ -39,11 +39,11 @@ export class Killer {
   }
 
   /** Resolves when the last kill is done and what it hit has been started again. */
-  async follow(plan: readonly PlannedKill[]): Promise<void> {
+  async follow(plan: readonly Fault[]): Promise<void> {
     const begun = performance.now()
-    for (const { victim, atMs, awayMs } of plan) {
+    for (const { victim, atMs, lastsMs } of plan) {
       await sleep(Math.max(0, begun + atMs - performance.now()))
-      if (victim === 'broker') await this.#killBroker(awayMs)
+      if (victim === 'broker') await this.#killBroker(lastsMs)
       else if (victim === 'main') await this.#killMain()
       else await this.#killChild(victim)
     }
@@ -87,25 +87,5 @@ export class Killer {
 
   #note(fact: keyof Killer['facts'], value: number): void {
     this.facts[fact] = Math.max(this.facts[fact], Math.round(value))
-  }
-}
-
-/** Child processes of a process, of all of its threads. Empty when it is gone. */
-function childrenOf(pid: number): number[] {
-  try {
-    const threads = readdirSync(`/proc/${pid}/task`)
-    const lists = threads.map((id) => readFileSync(`/proc/${pid}/task/${id}/children`, 'utf8'))
-    return lists.flatMap((list) => list.trim().split(' ').filter(Boolean).map(Number))
-  } catch {
-    return []
-  }
-}
-
-/** A zombie is as good as gone: it waits for nothing but its parent. */
-function isAlive(pid: number): boolean {
-  try {
-    return !/\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8'))
-  } catch {
-    return false
   }
 }

@@ -11,6 +11,8 @@ import { until } from './wait.ts'
 const mosquittoCommand = '/usr/sbin/mosquitto'
 export const needsMosquitto = needs(mosquittoCommand, 'apt-get install mosquitto')
 
+const startsMax = 3
+
 /** Longest that one save may take: a file of this age holds everything from before it was begun. */
 export const savingMs = 250
 
@@ -42,30 +44,46 @@ export class Mosquitto {
   /**
    * @param extra - Lines for `mosquitto.conf` besides the listener on {@link port}.
    */
-  static async start(extra: readonly string[] = ['allow_anonymous true']): Promise<Mosquitto> {
-    const broker = new Mosquitto(await freePort(), await mkdtemp(join(tmpdir(), 'mosquitto-')))
-    const lines = [`listener ${broker.port} 127.0.0.1`, 'persistence false', 'user root', ...extra]
-    await writeFile(join(broker.#folder, 'mosquitto.conf'), lines.join('\n') + '\n')
-    await broker.resume()
-    return broker
+  static start(extra: readonly string[] = ['allow_anonymous true']): Promise<Mosquitto> {
+    return Mosquitto.#startWith(({ port }) => {
+      const lines = [`listener ${port} 127.0.0.1`, 'persistence false', 'user root', ...extra]
+      return Promise.resolve(lines)
+    })
   }
 
   /**
    * Starts it with the lines of `deploy/mosquitto/mosquitto.conf`, so that what is tested is what is
    * recommended; the port and the folder alone are its own.
    */
-  static async startAsReference(): Promise<Mosquitto> {
-    const broker = new Mosquitto(await freePort(), await mkdtemp(join(tmpdir(), 'mosquitto-')))
-    const own = new Map([
-      ['listener', `listener ${broker.port} 127.0.0.1`],
-      ['persistence_location', `persistence_location ${broker.#folder}/`],
-    ])
-    const lines = (await readFile(referenceFile, 'utf8')).split('\n').map((line) => {
-      return own.get(line.split(' ', 1)[0] ?? '') ?? line
+  static startAsReference(): Promise<Mosquitto> {
+    return Mosquitto.#startWith(async ({ port, folder }) => {
+      const own = new Map([
+        ['listener', `listener ${port} 127.0.0.1`],
+        ['persistence_location', `persistence_location ${folder}/`],
+      ])
+      const lines = (await readFile(referenceFile, 'utf8')).split('\n').map((line) => {
+        return own.get(line.split(' ', 1)[0] ?? '') ?? line
+      })
+      return [...lines, 'user root']
     })
-    await writeFile(join(broker.#folder, 'mosquitto.conf'), [...lines, 'user root', ''].join('\n'))
-    await broker.resume()
-    return broker
+  }
+
+  /** A port that was free may be another test's by now: then another one is tried. */
+  static async #startWith(
+    linesOf: (broker: Mosquitto) => Promise<readonly string[]>,
+  ): Promise<Mosquitto> {
+    const folder = await mkdtemp(join(tmpdir(), 'mosquitto-'))
+    for (let attempt = 1; ; attempt++) {
+      const broker = new Mosquitto(await freePort(), folder)
+      const lines = await linesOf(broker)
+      await writeFile(join(folder, 'mosquitto.conf'), [...lines, ''].join('\n'))
+      try {
+        await broker.resume()
+        return broker
+      } catch (error) {
+        if (attempt === startsMax) throw error
+      }
+    }
   }
 
   get pid(): number {
