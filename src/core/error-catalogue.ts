@@ -214,6 +214,11 @@ export const catalogue = {
     retryable: true,
     fix: 'It is restarted by itself; the log above names what it said last.',
   },
+  HOST_PROTOCOL: {
+    exit: 1,
+    retryable: true,
+    fix: 'It is restarted by itself; the model in it may read or write descriptors that are not its own.',
+  },
   HOST_SILENT: {
     exit: 1,
     retryable: true,

@@ -43,7 +43,7 @@ export class EdgebootError extends Error {
   }
 }
 
-/** Wire shape of an error: Node's IPC would strip name and code from the object itself. */
+/** Wire shape of an error: JSON would strip name and message from the object itself. */
 export interface WireError {
   readonly code: ErrorCode
   readonly message: string

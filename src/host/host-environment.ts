@@ -1,7 +1,7 @@
 /**
  * Variables of the main process that a host needs: where to find programs and certificates, how
  * to write dates, and where to write coverage in tests. Everything else, secrets included, stays
- * behind: what a host must know, it is told over IPC.
+ * behind: what a host must know, it is told over the channel.
  */
 const passedOn = [
   'PATH',

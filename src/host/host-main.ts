@@ -1,8 +1,9 @@
 /**
- * The entry of a host process: one pipeline, told what to do over IPC by the main process. Started
- * by the supervisor alone. It dies with its parent: a lost channel ends it at once, with its runners and
- * whatever they started.
+ * The entry of a host process: one pipeline, told what to do over a channel by the main process.
+ * Started by the supervisor alone. It dies with its parent: a lost channel ends it at once, with its
+ * runners and whatever they started.
  */
+import { Socket } from 'node:net'
 import { systemClock } from '../core/clock.ts'
 import { asEdgebootError, toWireError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
@@ -11,11 +12,13 @@ import { markVariable } from '../core/process-mark.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { assemblePipeline } from './assemble-pipeline.ts'
-import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
+import { channelDescriptor, heartbeatIntervalMs, type ToHost } from './host-messages.ts'
 import { endAllOfNow } from './orphan-sweep.ts'
+import { isChannel, ParentChannel } from './parent-channel.ts'
 import { watchParent } from './parent-watch.ts'
+import { reasonCharsMax } from './parse-from-host.ts'
 
-if (process.send === undefined) {
+if (!isChannel(channelDescriptor)) {
   process.stderr.write('edgeboot: this file is started by edgeboot itself, not by hand\n')
   process.exit(2)
 }
@@ -29,19 +32,25 @@ const mark = process.env[markVariable]
 let pipeline: Pipeline | undefined
 let stopping = false
 
-function tell(message: FromHost): void {
-  // An error here means that the parent is gone, which 'disconnect' deals with.
-  process.send?.(message, undefined, undefined, () => {})
-}
+const channel = new ParentChannel(new Socket({ fd: channelDescriptor }), {
+  received: obey,
+  broke: fail,
+  ended: () => {
+    // Without the parent nobody restarts, counts or stops us.
+    pipeline?.abandon()
+    endChildren()
+    process.exit(stopping ? 0 : 1)
+  },
+})
 
-function stateChanged(health: PipelineHealth): void {
-  const { state, reason, engine } = health
-  tell({ type: 'state', state, reason, ...(engine === undefined ? {} : { engine }) })
+function stateChanged({ state, reason, engine }: PipelineHealth): void {
+  const told = { type: 'state', state, reason: reason.slice(0, reasonCharsMax) } as const
+  channel.tell(engine === undefined ? told : { ...told, engine })
 }
 
 async function start(message: ToHost & { type: 'start' }): Promise<void> {
   const log = createLogger(
-    (level, event, fields) => tell({ type: 'log', level, event, fields }),
+    (level, event, fields) => channel.log({ type: 'log', level, event, fields }),
     message.logLevel,
   )
   process.title = message.pipeline.name
@@ -56,7 +65,7 @@ async function start(message: ToHost & { type: 'start' }): Promise<void> {
     changed: stateChanged,
   })
   pipeline = assembled
-  setInterval(() => tell({ type: 'stats', stats: assembled.stats() }), heartbeatIntervalMs)
+  setInterval(() => channel.beat(() => assembled.stats()), heartbeatIntervalMs)
   assembled.load()
   if (message.standby !== true) await assembled.connect()
 }
@@ -70,38 +79,35 @@ async function stop(drainMs: number): Promise<void> {
   if (stopping) return
   stopping = true
   await pipeline?.stop(drainMs)
-  if (pipeline === undefined || process.send === undefined) process.exit(0)
+  if (pipeline === undefined) process.exit(0)
   // The last counts, so that the books of the main process are complete.
-  const last: FromHost = { type: 'stats', stats: pipeline.stats() }
-  process.send(last, undefined, undefined, () => process.exit(0))
+  channel.sayLast({ type: 'stats', stats: pipeline.stats() }, () => process.exit(0))
 }
 
 function answer(message: ToHost & { type: 'stats' | 'trail' }, asked: Pipeline): void {
   const { type, requestId } = message
-  if (type === 'stats') tell({ type, requestId, stats: asked.stats() })
-  else tell({ type, requestId, trail: asked.trail(message.topic, message.lastMax) })
+  if (type === 'stats') channel.tell({ type, requestId, stats: asked.stats() })
+  else channel.tell({ type, requestId, trail: asked.trail(message.topic, message.lastMax) })
 }
 
 function fail(thrown: unknown): void {
   const error = asEdgebootError(thrown)
   process.stderr.write(`${error.stack ?? error.message}\n`)
-  const message: FromHost = { type: 'failed', error: toWireError(error) }
-  process.send?.(message, undefined, undefined, () => process.exit(error.exitCode))
+  const { message, ...wire } = toWireError(error)
+  channel.sayLast(
+    { type: 'failed', error: { ...wire, message: message.slice(0, reasonCharsMax) } },
+    () => process.exit(error.exitCode),
+  )
 }
 
-process.on('message', (message: ToHost) => {
+function obey(message: ToHost): void {
   if (message.type === 'start') start(message).catch(fail)
   else if (message.type === 'go') pipeline?.connect().catch(fail)
   else if (message.type === 'stop') stop(message.drainMs).catch(fail)
   else if (message.type === 'replay') pipeline?.replay()
   else if (pipeline !== undefined) answer(message, pipeline)
-})
-// Without the parent nobody restarts, counts or stops us.
-process.on('disconnect', () => {
-  pipeline?.abandon()
-  endChildren()
-  process.exit(stopping ? 0 : 1)
-})
+}
+
 process.on('uncaughtException', fail)
 process.on('unhandledRejection', fail)
 // Ctrl-C reaches the whole foreground group; the main process asks for an ordered stop.

@@ -4,9 +4,10 @@ import type { LogFields, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import type { TrailView } from '../pipeline/trail.ts'
+import type { Direction } from './host-channel.ts'
 import type { PipelineState } from './system-view.ts'
 
-/** From the main process to a host. Plain JSON: it travels over Node's IPC. */
+/** From the main process to a host. Plain JSON: it travels over a `HostChannel`. */
 export type ToHost =
   | {
       readonly type: 'start'
@@ -52,18 +53,25 @@ export type FromHost =
   /** It cannot go on and exits. */
   | { readonly type: 'failed'; readonly error: WireError }
 
+/** Of a host: its end of the channel. */
+export const channelDescriptor = 3
+
 /**
  * Of a host: a pipe that the main process holds and nothing comes through. Its end is that of the
  * main process.
  */
 export const lifelineDescriptor = 4
 
+/**
+ * What travels to a host. The largest is the order to start, with parameters of up to a mebibyte; it
+ * is also the only one that holds a secret, and is read before the model is loaded, which could read
+ * those that follow.
+ */
+export const toHost: Direction = { type: 1, bytesMax: 16 * 1024 ** 2 }
+/** What travels from a host. The largest is a trail of a thousand long topics. */
+export const fromHost: Direction = { type: 129, bytesMax: 4 * 1024 ** 2 }
+/** What the main process reads from one host; log lines beyond it wait, and then are dropped. */
+export const fromHostBytesPerSecondMax = 1024 ** 2
+
 /** A host tells its counts at least this often. */
 export const heartbeatIntervalMs = 5000
-
-/** The messages are ours on both sides, but a model in the host's process could send its own. */
-export function isFromHost(message: unknown): message is FromHost {
-  if (typeof message !== 'object' || message === null || !('type' in message)) return false
-  const types: readonly unknown[] = ['state', 'stats', 'trail', 'log', 'failed']
-  return types.includes(message.type)
-}

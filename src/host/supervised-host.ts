@@ -67,6 +67,7 @@ export class SupervisedHost {
       message: (message) => this.#heard(message),
       disconnected: () => this.#endMute(),
       printed: (level, fields) => this.#log.log(level, 'host.print', fields),
+      broke: (error) => this.#broke(error),
       exited: (code, signal) => this.#exited(code, signal),
     })
     this.#log.info('host.started', { pid: this.#process.pid })
@@ -148,6 +149,14 @@ export class SupervisedHost {
     } else if (message.type === 'failed') {
       this.#failure = fromWireError(message.error)
     }
+  }
+
+  /** Counts for more than what it may have said of itself before. */
+  #broke(error: EdgebootError): void {
+    const { pid } = this.#process
+    const { code, message, fix } = error
+    this.#failure = new EdgebootError(code, message, { details: { pid }, fix, cause: error.cause })
+    this.#log.error('host.protocol', { code, error: message, fix, pid })
   }
 
   #listenForHeartbeat(): void {

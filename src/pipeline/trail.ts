@@ -34,7 +34,7 @@ export interface TrailEntry {
   readonly latencyMs: number
 }
 
-/** What a trail knows, of one topic or of all. Plain data: it travels over IPC. */
+/** What a trail knows, of one topic or of all. Plain data: it travels to the main process. */
 export interface TrailView {
   /** Endings that it remembers, of whatever topic. */
   readonly remembered: number

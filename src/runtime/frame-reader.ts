@@ -1,5 +1,5 @@
 import { limits } from '../core/limits.ts'
-import { frameHeaderBytes, fromRunner, protocolError } from './frame.ts'
+import { frameHeaderBytes, fromRunner, protocolError, type FrameFault } from './frame.ts'
 
 /** Smallest buffer in which a frame is put together that came in pieces. */
 const assemblyBytesMin = 64 * 1024
@@ -15,6 +15,7 @@ const assemblyBytesMin = 64 * 1024
 export class FrameReader {
   readonly #types: ReadonlySet<number>
   readonly #frameBytesMax: number
+  readonly #fault: FrameFault
   readonly #header = Buffer.alloc(frameHeaderBytes)
   #headerBytes = 0
   /** Bytes of the body that the header announced. */
@@ -25,10 +26,14 @@ export class FrameReader {
   /**
    * @param options.types - The frame types that may come; those of a runner by default.
    * @param options.frameBytesMax - Largest announced length.
+   * @param options.fault - Makes what is thrown; RUNNER_PROTOCOL by default.
    */
-  constructor(options: { types?: Iterable<number>; frameBytesMax?: number } = {}) {
+  constructor(
+    options: { types?: Iterable<number>; frameBytesMax?: number; fault?: FrameFault } = {},
+  ) {
     this.#types = new Set(options.types ?? Object.values(fromRunner))
     this.#frameBytesMax = options.frameBytesMax ?? limits.frameBytesMax
+    this.#fault = options.fault ?? protocolError
   }
 
   /** Whether the last chunk ended inside a frame. */
@@ -40,7 +45,7 @@ export class FrameReader {
    * Takes the next chunk and hands over every frame that it completes, in order.
    *
    * @param deliver - Gets the type and the body, which stays valid as long as it is held.
-   * @throws RUNNER_PROTOCOL for a length above the limit, or an unknown type. The reader must not
+   * @throws RUNNER_PROTOCOL, or what `fault` makes, for a length above the limit, or an unknown type. The reader must not
    * be used afterwards.
    */
   push(chunk: Uint8Array, deliver: (type: number, body: Uint8Array) => void): void {
@@ -78,13 +83,13 @@ export class FrameReader {
     if (this.#headerBytes >= 4) {
       const length = this.#header.readUInt32BE(0)
       if (length < 1 || length > this.#frameBytesMax) {
-        throw protocolError(`a frame announces ${length} bytes of at most ${this.#frameBytesMax}`)
+        throw this.#fault(`a frame announces ${length} bytes of at most ${this.#frameBytesMax}`)
       }
       this.#bodyBytes = length - 1
     }
     if (this.#headerBytes === frameHeaderBytes) {
       const type = this.#header.readUInt8(4)
-      if (!this.#types.has(type)) throw protocolError(`a frame has the unknown type ${type}`)
+      if (!this.#types.has(type)) throw this.#fault(`a frame has the unknown type ${type}`)
     }
     return at + taken.length
   }

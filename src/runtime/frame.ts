@@ -24,7 +24,8 @@
  * it is), 2 error (JSON {@link ModelError}). A batch is answered by one `result` or by several
  * whose ranges follow each other without gaps.
  *
- * Threads use the bodies of `infer` and `result` alone, one transferred buffer for each.
+ * Threads use the bodies of `infer` and `result` alone, one transferred buffer for each. Frames with
+ * JSON in them also go between the main process and a host (`host/host-channel.ts`).
  */
 import { EdgebootError } from '../core/errors.ts'
 
@@ -55,20 +56,26 @@ export function encodeJsonFrame(type: number, value: unknown): Buffer {
   return encodeFrame(type, Buffer.from(JSON.stringify(value)))
 }
 
+/** Makes the error of what the protocol does not allow. */
+export type FrameFault = (what: string, cause?: unknown) => EdgebootError
+
 /**
  * The JSON object in the body of a frame.
  *
- * @throws RUNNER_PROTOCOL when it is none.
+ * @throws RUNNER_PROTOCOL when it is none, or what `fault` makes.
  */
-export function decodeJsonBody(body: Uint8Array): Record<string, unknown> {
+export function decodeJsonBody(
+  body: Uint8Array,
+  fault: FrameFault = protocolError,
+): Record<string, unknown> {
   let value: unknown
   try {
     value = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(body))
   } catch (cause) {
-    throw protocolError('a frame that should hold JSON does not', cause)
+    throw fault('a frame that should hold JSON does not', cause)
   }
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw protocolError('a frame that should hold a JSON object holds something else')
+    throw fault('a frame that should hold a JSON object holds something else')
   }
   return value as Record<string, unknown>
 }

@@ -2,7 +2,7 @@ import { PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { StarterContext } from '../boot/starter-context.ts'
 import type { BrokerSettings, PipelineSettings } from '../config/settings.ts'
 import type { LogLevel } from '../core/log.ts'
-import { hostForker, type StartHostProcess } from '../host/host-process.ts'
+import { hostStarter, type StartHostProcess } from '../host/host-process.ts'
 import { endAllOf, endOrphans, markOfThisProcess } from '../host/orphan-sweep.ts'
 import { PipelineFleet } from '../host/pipeline-fleet.ts'
 import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
@@ -48,7 +48,7 @@ export class ProcessorStarter implements Starter {
 
   setup(context: StarterContext): void {
     const { pipelines } = context.get(settingsKey)
-    const startHost = hostForker(context.clock, this.#mark)
+    const startHost = hostStarter(context.clock, this.#mark)
     this.#fleet = new PipelineFleet({
       pipelines,
       prepare: (pipeline) => this.#prepare(pipeline, context),

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { FromHost } from '../../../src/host/host-messages.ts'
-import { hostForker, type HostProcess } from '../../../src/host/host-process.ts'
+import { hostStarter, type HostProcess } from '../../../src/host/host-process.ts'
 import type { PipelineStats } from '../../../src/pipeline/pipeline-stats.ts'
 import { EmbeddedBroker } from '../../../src/transport/embedded-broker.ts'
 import { brokerSettings } from '../../support/broker-settings.ts'
@@ -25,13 +25,14 @@ class Host {
   isGone = false
 
   constructor() {
-    this.process = hostForker(systemClock)(
+    this.process = hostStarter(systemClock)(
       'delivery',
       { PATH: '/usr/bin:/bin' },
       {
         message: (message) => this.heard.push(message),
         disconnected: () => {},
         printed: () => {},
+        broke: () => {},
         exited: () => (this.isGone = true),
       },
     )
