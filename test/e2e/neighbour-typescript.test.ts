@@ -29,6 +29,8 @@ describe('of TypeScript models', { skip: needsMosquitto || needsPython }, () => 
     spawns: { ends: 'answered' },
     aborts: { ends: 'crash', tells: /SIGABRT/ },
     'closes-a-few-descriptors': { ends: 'anyhow', tells: /HOST_SILENT/ },
-    'writes-garbage': { ends: 'anyhow' },
+    'closes-its-descriptors': { ends: 'anyhow', tells: /HOST_(SILENT|EXITED)/ },
+    'writes-garbage': { ends: 'anyhow', tells: /HOST_PROTOCOL/ },
+    'forges-messages': { ends: 'anyhow', tells: /HOST_PROTOCOL/ },
   })
 })

@@ -5,9 +5,15 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, test } from 'node:test'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
-import type { FromHost } from '../../../src/host/host-messages.ts'
+import {
+  channelDescriptor,
+  fromHost,
+  toHost,
+  type FromHost,
+} from '../../../src/host/host-messages.ts'
 import { hostStarter, type HostProcess } from '../../../src/host/host-process.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
+import { encodeJsonFrame } from '../../../src/runtime/frame.ts'
 import { freePort } from '../../support/mosquitto.ts'
 import { brokerSettings } from '../../support/broker-settings.ts'
 import { pipelineSettings } from '../../support/pipeline-settings.ts'
@@ -151,4 +157,103 @@ test('a host that stands by leaves when it is told to, having connected to nothi
   await until('its exit', () => exit)
   assert.deepEqual(exit, { code: 0, signal: null })
   assert.equal(stateNamed('BACKOFF'), undefined)
+})
+
+/** A model that writes to the channel of its host when it is loaded, after the host has said so. */
+async function startWriting(...bytes: readonly Uint8Array[]): Promise<void> {
+  const base64 = Buffer.concat(bytes).toString('base64')
+  const write = `writeSync(${channelDescriptor}, Buffer.from('${base64}', 'base64'))`
+  await start(
+    `import { writeSync } from 'node:fs'\nsetTimeout(() => ${write}, 100)\n` +
+      'export const handler = (event) => event',
+    { standby: true },
+  )
+}
+
+const frame = (message: unknown): Buffer => encodeJsonFrame(fromHost.type, message)
+const header = (length: number): Buffer => {
+  const bytes = Buffer.from([0, 0, 0, 0, fromHost.type])
+  bytes.writeUInt32BE(length)
+  return bytes
+}
+const wire = { code: 'HOST_EXITED', message: '', fix: '', details: {} }
+
+for (const [what, bytes, fault] of [
+  ['a line of text', Buffer.from('garbage\n'), /announces \d+ bytes/],
+  ['an empty line', Buffer.from('\n'), /announces \d+ bytes/],
+  ['binary garbage', Buffer.from([0, 0, 0, 9, 200, 255, 0, 128]), /unknown type/],
+  ['a huge length', header(2 ** 32 - 1), /announces 4294967295 bytes/],
+  ['half a frame', Buffer.concat([header(1000), Buffer.from('{"type":')]), /JSON does not/],
+  ['a frame without JSON', Buffer.concat([header(3), Buffer.from('no')]), /JSON does not/],
+  ['JSON that is no object', frame([]), /JSON object/],
+  ['a message of no type', frame({ type: 'constructor' }), /unknown type/],
+  ['a state that is none', frame({ type: 'state', state: 'FETCHING', reason: '' }), /a state/],
+  ['a failure of no code', frame({ type: 'failed', error: { ...wire, code: 'x' } }), /an error/],
+  ['counts that are none', frame({ type: 'stats', stats: { received: 1 } }), /counts/],
+] as const) {
+  test(`a host whose model writes ${what} to its channel is killed, and why is told`, async () => {
+    await startWriting(bytes)
+    await until('the end of it', async () => {
+      // What the host says next is what the rest of half a frame is taken from.
+      if (broken.length === 0) host.send({ type: 'stats', requestId: 1 })
+      return exit
+    })
+    assert.deepEqual(exit, { code: null, signal: 'SIGKILL' })
+    assert.deepEqual(
+      broken.map(({ code }) => code),
+      ['HOST_PROTOCOL'],
+    )
+    assert.match(broken[0]?.message ?? '', fault)
+  })
+}
+
+test('a model that says it in form may lie about its own pipeline', async () => {
+  const fields = { n: 1, rule: 'another', pipeline: 'another' }
+  await startWriting(
+    frame({ type: 'log', level: 'info', event: 'model.log', fields }),
+    frame({ type: 'failed', error: wire }),
+  )
+  await until('the failure', () => heard.find(({ type }) => type === 'failed'))
+  const line = heard.find((message) => message.type === 'log' && message.event === 'model.log')
+  assert.deepEqual(line, { type: 'log', level: 'info', event: 'model.log', fields: { n: 1 } })
+  assert.deepEqual(broken, [])
+})
+
+test('a host whose model has read a message to it says so and leaves', async () => {
+  await start(
+    `import { readSync, writeSync } from 'node:fs'
+    const read = () => {
+      try { readSync(${channelDescriptor}, new Uint8Array(3)) } catch { setImmediate(read) }
+    }
+    setTimeout(read, 100)
+    export const handler = (event) => event`,
+    { standby: true },
+  )
+  await until('its exit', () => {
+    if (exit === undefined) host.send({ type: 'stats', requestId: 1 })
+    return exit
+  })
+  assert.deepEqual(exit, { code: 1, signal: null })
+  const failed = heard.find((message) => message.type === 'failed')
+  assert.equal(failed?.error.code, 'HOST_PROTOCOL')
+})
+
+test('an order that is too large is not sent, and ends the host', async () => {
+  const large = 'x'.repeat(toHost.bytesMax)
+  host.send({
+    type: 'start',
+    pipeline: pipelineSettings({ params: { large } }),
+    model: {
+      name: '',
+      version: '',
+      runtime: 'python',
+      folder: '',
+      entryFile: '',
+      modelsFolder: '',
+    },
+    runnerEnvironment: {},
+    logLevel: 'info',
+  })
+  await until('its exit', () => exit)
+  assert.match(broken[0]?.message ?? '', /settings take more than/)
 })
