@@ -50,8 +50,9 @@ export class ParentChannel {
 
   /** Tells the counts, unless those before are still waiting. */
   beat(stats: () => PipelineStats): void {
-    if (this.#channel.waitingBytes === 0) this.tell({ type: 'stats', stats: stats() })
+    if (this.#channel.waitingBytes > 0) return
     this.#reportLost()
+    this.tell({ type: 'stats', stats: stats() })
   }
 
   /** Tells one last message. `left` is called once: when it has left, or takes too long. */
@@ -65,7 +66,7 @@ export class ParentChannel {
 
   #reportLost(): void {
     const lines = this.#linesLost
-    if (lines === 0 || this.#channel.waitingBytes > 0) return
+    if (lines === 0) return
     this.#linesLost = 0
     this.tell({ type: 'log', level: 'warn', event: 'host.lines-lost', fields: { lines } })
   }

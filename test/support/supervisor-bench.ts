@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { EdgebootError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import type { FromHost, ToHost } from '../../src/host/host-messages.ts'
 import type { HostProcessListener } from '../../src/host/host-process.ts'
@@ -49,6 +50,11 @@ export class FakeHost {
   }
   disconnect(): void {
     this.#listener.disconnected()
+  }
+  /** As a process is that broke the protocol. */
+  break(): void {
+    this.#listener.broke(new EdgebootError('HOST_PROTOCOL', 'the host broke the protocol: so'))
+    this.kill('SIGKILL')
   }
   exit(code: number): void {
     this.#listener.exited(code, null)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import { EdgebootError } from '../../../src/core/errors.ts'
+import { EdgebootError, toWireError } from '../../../src/core/errors.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
 import { emptyTrail } from '../../../src/pipeline/trail.ts'
@@ -117,6 +117,21 @@ test('a host whose channel is closed because it exits has failed of that', async
   assert.match(bench.supervisor.status.reason, /exited with code 3/)
   bench.clock.advance(5000)
   assert.deepEqual(first.signals, [])
+})
+
+test('a host that breaks the protocol has died of that, whatever it said, and is restarted', async () => {
+  const bench = new SupervisorBench()
+  await bench.start()
+  const first = bench.host
+  first.ready()
+  const forged = new EdgebootError('BROKER_REFUSED', 'it was not me')
+  first.say({ type: 'failed', error: toWireError(forged) })
+  first.break()
+  const { state, reason } = bench.supervisor.status
+  assert.equal(state, 'BACKOFF')
+  assert.match(reason, /the host broke the protocol: so; next attempt/)
+  bench.clock.advance(5000)
+  assert.equal(bench.hosts.length, 2)
 })
 
 test('one late heartbeat after a pause of the machine kills nobody', async () => {
