@@ -12,6 +12,7 @@ const typesToHost: Readonly<Record<ToHost['type'], true>> = {
   go: true,
   stats: true,
   trail: true,
+  replay: true,
   stop: true,
 }
 /** How long the last message may take to leave. */
