@@ -67,7 +67,10 @@ function assertAnswered({ ends, culprits = 1 }: Misbehaviour, incident: Incident
   const numbers = Array.from({ length: culprits + 3 }, (_, n) => n)
   const isHealthy = (n: number): boolean => n === 0 || n > culprits
   if (ends === 'answered' || (ends === 'anyhow' && different.includes(1))) {
-    assert.deepEqual([different, dropped], [numbers, {}])
+    assert.deepEqual(different, numbers)
+    // A host that dies behind an answer gets its event again, and may be denied it then.
+    if (restarts === 0) assert.deepEqual(dropped, {})
+    else assert.ok(sum(dropped) <= culprits)
   } else {
     assert.deepEqual(different, numbers.filter(isHealthy))
     if (ends === 'anyhow') assert.equal(sum(dropped), culprits)
