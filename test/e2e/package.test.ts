@@ -72,6 +72,8 @@ test('holds what is needed', () => {
     'dist/index.js',
     'dist/main.js',
     'dist/runtime/thread-main.js',
+    'deploy/mosquitto/mosquitto.conf',
+    'examples/chaos/config.yaml',
     'examples/demo/config.yaml',
     'examples/demo/models/threshold/index.ts',
     'examples/demo/models/trend_warning/index.py',
@@ -86,7 +88,7 @@ test('holds what is needed', () => {
 
 test('holds nothing else', () => {
   const expected =
-    /^(dist\/.+\.(js|d\.ts|js\.map)|examples\/[\w./-]+\.(ts|py|yaml|md)|python\/edgeboot_worker\.py|README\.md|README_zh\.md|CHANGELOG\.md|LICENSE|package\.json)$/
+    /^(dist\/.+\.(js|d\.ts)|examples\/[\w./-]+\.(ts|py|yaml|json|md)|deploy\/mosquitto\/mosquitto\.conf|python\/edgeboot_worker\.py|README\.md|README_zh\.md|CHANGELOG\.md|LICENSE|package\.json)$/
   assert.deepEqual(
     files.filter((path) => !expected.test(path)),
     [],
