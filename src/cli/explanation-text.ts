@@ -151,7 +151,8 @@ class Page {
     }
   }
 
-  #running({ isTopicMadeUp }: PipelineExplanation, { dropped, trail }: RunningFacts): void {
+  #running({ isTopicMadeUp }: PipelineExplanation, facts: RunningFacts): void {
+    const { dropped, deadLettered, trail } = facts
     const whose = isTopicMadeUp ? 'last of all topics' : 'last of this topic'
     const ended = listed(trail.byEnding)
     const [newest] = trail.last
@@ -160,7 +161,8 @@ class Page {
     const among = `none among the last ${count(trail.remembered)} events`
     this.line(`  ${whose}: `, ended === '' ? among : `${ended}${latest}`)
     if (this.#options.listsLast) for (const entry of trail.last) this.#ending(entry, isTopicMadeUp)
-    this.line('  drops of all topics: ', listed(dropped) || 'none')
+    const kept = deadLettered === 0 ? '' : `; ${count(deadLettered)} kept: edgeboot dlq list`
+    this.line('  drops of all topics: ', `${listed(dropped) || 'none'}${kept}`)
     for (const [reason, why] of Object.entries(trail.reasons)) {
       this.line(`  last drop by ${reason}, `, `${this.#age(why.at)} ago: ${clean(why.text)}`)
     }

@@ -58,10 +58,11 @@ export async function explainRunning(
 
 function runningFacts(
   { state, since, reason }: PipelineStatus,
-  { received, published, spooled, dropped }: PipelineStats,
+  { received, published, spooled, dropped, deadLettered }: PipelineStats,
   trail: TrailView,
 ): RunningFacts {
   const counted: Partial<Record<DropReason, number>> = {}
   for (const one of dropReasons) if (dropped[one] > 0) counted[one] = dropped[one]
-  return { state, since, reason, received, published, spooled, dropped: counted, trail }
+  const counts = { received, published, spooled, dropped: counted, deadLettered }
+  return { state, since, reason, ...counts, trail }
 }

@@ -68,6 +68,8 @@ export interface RunningFacts {
   readonly spooled: number
   /** Those that are not 0, of all topics and since the start. */
   readonly dropped: Readonly<Partial<Record<DropReason, number>>>
+  /** How many of the dropped are kept as dead letters, or were. */
+  readonly deadLettered: number
   /** Of the topic that was asked for, or without one of all. */
   readonly trail: TrailView
 }

@@ -69,7 +69,8 @@ test('says what a pipeline that is not READY does with what it takes', () => {
     received: 3,
     published: 0,
     spooled: 2,
-    dropped: {},
+    dropped: { model: 2 },
+    deadLettered: 2,
     trail: { remembered: 0, byEnding: {}, last: [], reasons: {} },
   } as const
   const settings = pipelineSettings()
@@ -80,4 +81,5 @@ test('says what a pipeline that is not READY does with what it takes', () => {
   assert.match(text, /✘ next {6}the pipeline is BROKEN: no module named numpy/)
   assert.match(text, /→ dropped: broken, the pipeline is BROKEN/)
   assert.match(text, /last of this topic: none among the last 0 events/)
+  assert.match(text, /drops of all topics: 2 model; 2 kept: edgeboot dlq list/)
 })
