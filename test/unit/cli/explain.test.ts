@@ -150,6 +150,7 @@ test('shows the state, the counts and the last endings of a running instance', a
     published: 11_999,
     spooled: 0,
     dropped: { device: 30, model: 2 },
+    deadLettered: 2,
     trail: {
       ...emptyTrail,
       remembered: 1000,
@@ -172,7 +173,7 @@ test('shows the state, the counts and the last endings of a running instance', a
   → comes here; give the message as well to see what becomes of it
   last of this topic: 8 published, 2 device (newest 3 s ago: published)
          3 s ago  published            1.3 ms  pump
-  drops of all topics: 30 device, 2 model
+  drops of all topics: 30 device, 2 model; 2 kept: edgeboot dlq list
   last drop by model, 3 min ago: ValueError:  [2Jbad
 
 from ${url}
