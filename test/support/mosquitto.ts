@@ -1,9 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { canConnect, freePort } from '../../src/cli/chaos/local-broker.ts'
 import { needs } from './requirements.ts'
 import { until } from './wait.ts'
 
@@ -17,18 +17,6 @@ const startsMax = 3
 export const savingMs = 250
 
 const referenceFile = join(import.meta.dirname, '..', '..', 'deploy', 'mosquitto', 'mosquitto.conf')
-
-/** A TCP port of the loopback interface that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = createServer()
-  server.listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = server.address()
-  if (address === null || typeof address === 'string') throw new Error('no port')
-  server.close()
-  await once(server, 'close')
-  return address.port
-}
 
 /** A real Mosquitto on loopback, in a folder of its own. */
 export class Mosquitto {
@@ -133,15 +121,4 @@ export class Mosquitto {
     await this.halt()
     await rm(this.#folder, { recursive: true, force: true })
   }
-}
-
-function canConnect(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1')
-    socket.once('connect', () => {
-      socket.destroy()
-      resolve(true)
-    })
-    socket.once('error', () => resolve(false))
-  })
 }

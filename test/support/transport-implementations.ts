@@ -9,7 +9,8 @@ import { MemorySource } from '../../src/transport/memory-source.ts'
 import type { Source, WithdrawableSink } from '../../src/transport/transport.ts'
 import { brokerSettings } from './broker-settings.ts'
 import { needsOpenssl, TestAuthority } from './certificates.ts'
-import { freePort, Mosquitto, needsMosquitto } from './mosquitto.ts'
+import { freePort } from '../../src/cli/chaos/local-broker.ts'
+import { Mosquitto, needsMosquitto } from './mosquitto.ts'
 import { MqttPeer } from './mqtt-peer.ts'
 import {
   openSink as openMqttSink,

@@ -14,7 +14,7 @@ import {
 import { hostStarter, type HostProcess } from '../../../src/host/host-process.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { encodeJsonFrame } from '../../../src/runtime/frame.ts'
-import { freePort } from '../../support/mosquitto.ts'
+import { freePort } from '../../../src/cli/chaos/local-broker.ts'
 import { brokerSettings } from '../../support/broker-settings.ts'
 import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { until } from '../../support/wait.ts'

@@ -12,7 +12,7 @@ import { ModelServer } from '../../support/model-server.ts'
 import { roomyLimits } from '../../support/roomy-limits.ts'
 import { Scratch } from '../../support/scratch.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { freePort } from '../../support/mosquitto.ts'
+import { freePort } from '../../../src/cli/chaos/local-broker.ts'
 import { until } from '../../support/wait.ts'
 
 interface Options {

@@ -11,7 +11,7 @@ import {
   type WebServerOptions,
 } from '../../../src/web/fastify-server.ts'
 import { jsonReply, type Route } from '../../../src/web/route.ts'
-import { freePort } from '../../support/mosquitto.ts'
+import { freePort } from '../../../src/cli/chaos/local-broker.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
 import { ask } from './http-client.ts'
 
