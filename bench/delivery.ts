@@ -3,9 +3,9 @@
  * Contestants take turns (A B C A B C …), so that whatever else the machine does happens to all.
  */
 import { writeFile } from 'node:fs/promises'
-import { cpus } from 'node:os'
 import { enter } from './contestants/field.ts'
 import type { Contestant } from './contestants/contestant.ts'
+import { machine } from './machine.ts'
 import { measure } from './measure.ts'
 import { helpText, readOptions, type BenchOptions } from './options.ts'
 import { judge, summarize, type Run } from './summary.ts'
@@ -67,9 +67,4 @@ async function measureRate(
     }
   }
   return runs
-}
-
-function machine(): string {
-  const processors = cpus()
-  return `Node ${process.versions.node}, ${processors.length} × ${processors[0]?.model ?? 'unknown'}`
 }

@@ -61,10 +61,10 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   })
   if (values.help) return undefined
   return {
-    rates: values.rates.split(',').map((text) => number('--rates', text, 1, 100_000)),
-    seconds: number('--seconds', values.seconds, 1, 600),
-    warmUpSeconds: number('--warm-up', values['warm-up'], 0, 600),
-    rounds: number('--rounds', values.rounds, 1, 100),
+    rates: values.rates.split(',').map((text) => readNumber('--rates', text, 1, 100_000)),
+    seconds: readNumber('--seconds', values.seconds, 1, 600),
+    warmUpSeconds: readNumber('--warm-up', values['warm-up'], 0, 600),
+    rounds: readNumber('--rounds', values.rounds, 1, 100),
     contestants: values.contestants.split(',').map(kind),
     checkouts: values.edgeboot,
     brokerLines: values['broker-line'],
@@ -72,7 +72,12 @@ export function readOptions(args: readonly string[]): BenchOptions | undefined {
   }
 }
 
-function number(option: string, text: string, min: number, max: number): number {
+/**
+ * Reads the number of an option.
+ *
+ * @throws Error that names the option, the text and the bounds.
+ */
+export function readNumber(option: string, text: string, min: number, max: number): number {
   const value = Number(text)
   if (text.trim() !== '' && value >= min && value <= max) return value
   throw new Error(`${option}: "${text}" is no number from ${min} to ${max}`)

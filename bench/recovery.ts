@@ -1,102 +1,98 @@
-/**
- * How long a model is away when its runner is killed: from SIGKILL to the next answered event, for a
- * Python process and a JavaScript thread, the backoff of 0.2 s included. Run by hand:
- * `node bench/recovery.ts [kills]`.
- */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { systemClock } from '../src/core/clock.ts'
-import { EdgebootError } from '../src/core/errors.ts'
-import { silentLogger } from '../src/core/log.ts'
-import type { RuntimeKind } from '../src/models/model-package.ts'
-import { RunnerPool } from '../src/pipeline/runner-pool.ts'
-import { createRunner } from '../src/runtime/create-runner.ts'
-import type { Runner, RunnerSpec } from '../src/runtime/runner.ts'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { BenchBroker } from './broker.ts'
+import { BuiltEdgeboot } from './built-edgeboot.ts'
+import { NumberedFeed } from './numbered-feed.ts'
+import { spread, type Spread } from './summary.ts'
 
-const kills = Number(process.argv[2] ?? 20)
-const models: readonly { runtime: RuntimeKind; entry: string; text: string }[] = [
-  {
-    runtime: 'python',
-    entry: 'index.py',
-    text: 'def handler(event, context):\n    return event\n',
-  },
-  {
-    runtime: 'javascript',
-    entry: 'index.js',
-    text: 'exports.handler = (event) => event\n',
-  },
-  {
-    runtime: 'javascript',
-    entry: 'index.ts',
-    text: 'export const handler = (event: unknown): unknown => event\n',
-  },
-]
+/** Whose runner is ended, and how. */
+export type Mortal = 'javascript' | 'python'
 
-// The timers of a pool keep no process alive.
-const alive = setInterval(() => {}, 1_000)
-for (const { runtime, entry, text } of models) {
-  const folder = await mkdtemp(join(tmpdir(), 'edgeboot-recovery-'))
-  await writeFile(join(folder, entry), text)
-  const spec: RunnerSpec = {
-    pipeline: 'recovery',
-    rule: 'recovery',
-    model: {
-      name: 'recovery',
-      version: 'folder',
-      runtime,
-      folder,
-      entryFile: join(folder, entry),
-      modelsFolder: folder,
-    },
-    params: {},
-    env: { PATH: process.env['PATH'] ?? '' },
-  }
+/** How long a model was away, milliseconds, and the longest that is allowed. */
+export interface Recovery {
+  readonly mortal: Mortal
+  readonly awayMs: Spread
+  readonly limitMs: number
+  readonly kills: number
+}
+
+const models = { javascript: 'mortal', python: 'echo' } as const
+const limitsMs = { javascript: 300, python: 1000 } as const
+/** Between two events, from the end of the runner to the first answer. */
+const everyMs = 5
+/** From the answer of a mortal thread to its end: see the model. */
+const threadEndMs = 10
+/** Events that are answered before, so that nothing is done for the first time. */
+const warmUpEvents = 50
+/** One kill with all that is around it. */
+const runMsMax = 60_000
+
+/**
+ * From the end of a runner to the first result of an event that was published after it, through broker
+ * and edgeboot. A Python process gets SIGKILL. A thread cannot: its model ends it 10 ms after an
+ * answer, and the time counts from that answer in hand.
+ *
+ * Each kill has a fresh edgeboot: only after five healthy minutes would the next pause be the shortest again.
+ */
+export async function measureRecovery(
+  main: string,
+  mortal: Mortal,
+  kills: number,
+  stopped: AbortSignal,
+): Promise<Recovery> {
   const times: number[] = []
-  for (let kill = 0; kill < kills; kill++) times.push(await recoveryMs(spec))
-  times.sort((a, b) => a - b)
-  const at = (share: number): string => (times[Math.floor((kills - 1) * share)] ?? 0).toFixed(0)
-  process.stdout.write(
-    `${runtime} ${entry}: least ${at(0)}, median ${at(0.5)}, most ${at(1)} ms (${kills} kills)\n`,
+  for (let kill = 0; kill < kills; kill++) {
+    const signal = AbortSignal.any([stopped, AbortSignal.timeout(runMsMax)])
+    times.push(await awayMs(main, mortal, signal))
+  }
+  return { mortal, awayMs: spread(times) as Spread, limitMs: limitsMs[mortal], kills }
+}
+
+async function awayMs(main: string, mortal: Mortal, signal: AbortSignal): Promise<number> {
+  await using stack = new AsyncDisposableStack()
+  const folder = await mkdtemp(join(tmpdir(), 'edgeboot-bench-'))
+  stack.defer(() => rm(folder, { recursive: true, force: true }))
+  const broker = stack.use(await BenchBroker.start(folder, ['set_tcp_nodelay true']))
+  const model = models[mortal]
+  const source = join(import.meta.dirname, 'models', model)
+  await cp(source, join(folder, 'models', model), { recursive: true })
+  const edgeboot = stack.use(
+    await BuiltEdgeboot.start(main, folder, configuration(broker.port, model), signal),
   )
-  await rm(folder, { recursive: true })
-}
-clearInterval(alive)
+  const feed = stack.use(await NumberedFeed.open(broker.port, 'mortal'))
+  const answerTo = (n: number): Promise<void> => answerFrom(feed, n, signal)
 
-/** A pool of its own for each kill, so that the backoff is always the first one. */
-async function recoveryMs(spec: RunnerSpec): Promise<number> {
-  let room = Promise.withResolvers<void>()
-  let pid: number | undefined
-  const pool = new RunnerPool({
-    size: 1,
-    create: (_index, listener) => createRunner(spec, listener, { clock: systemClock }),
-    clock: systemClock,
-    random: Math.random,
-    log: {
-      ...silentLogger,
-      child: () => silentLogger,
-      info: (_event, fields) => (pid = fields?.['runnerPid'] as number | undefined),
-    },
-    changed: () => {},
-    room: () => room.resolve(),
-  })
-  pool.start()
-  await room.promise
-  await answer(pool.next()?.runner)
-  room = Promise.withResolvers()
-  const began = performance.now()
-  if (pid === undefined) pool.next()?.runner.kill(new EdgebootError('RUNNER_EXITED', 'killed'))
-  else process.kill(pid, 'SIGKILL')
-  await room.promise
-  await answer(pool.next()?.runner)
-  const tookMs = performance.now() - began
-  await pool.stop(1000)
-  return tookMs
+  for (let i = 0; i < warmUpEvents; i++) await answerTo(feed.send())
+  if (mortal === 'javascript') await answerTo(feed.send({ die: true }))
+  else process.kill(edgeboot.runnerPid ?? 0, 'SIGKILL')
+  const diedAt = performance.now()
+  // What is answered before the thread has ended is no recovery.
+  if (mortal === 'javascript') await sleep(2 * threadEndMs)
+  const back = answerTo(feed.send())
+  const timer = setInterval(() => feed.send(), everyMs)
+  await back.finally(() => clearInterval(timer))
+  return performance.now() - diedAt
 }
 
-function answer(runner: Runner | undefined): Promise<void> {
-  const item = { event: Buffer.from('{"n":1}'), context: Buffer.from('{}') }
+/** Resolves at the first result with this number or a higher one. */
+function answerFrom(feed: NumberedFeed, first: number, signal: AbortSignal): Promise<void> {
   return new Promise((resolve, reject) => {
-    runner?.infer([item], { outcomes: () => resolve(), lost: reject })
+    const stop = (): void => reject(signal.reason as Error)
+    signal.addEventListener('abort', stop, { once: true })
+    feed.answered = (n) => {
+      if (n < first) return
+      signal.removeEventListener('abort', stop)
+      resolve()
+    }
   })
+}
+
+function configuration(port: number, model: string): string {
+  return `mqtts: [{ name: plant, broker: "tcp://127.0.0.1:${port}", qos: 1 }]
+rules:
+  - { name: mortal, sub: { name: plant, topic: mortal/in }, pub: { name: plant, topic: mortal/out } }
+funcs: [{ modelName: ${model} }]
+`
 }

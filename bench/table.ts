@@ -27,13 +27,6 @@ export function renderTable(
     numberText(row.p50Ms, 0),
     numberText(row.p99Ms, 0),
   ])
-  const widths = titles.map((title, i) =>
-    Math.max(title.length, ...cells.map((row) => row[i]?.length ?? 0)),
-  )
-  const line = (row: readonly string[]): string =>
-    row
-      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
-      .join('  ')
   const refused = rows.flatMap((row) =>
     row.refused.map((reason) => `  refused: ${row.contestant}, ${reason}`),
   )
@@ -43,15 +36,25 @@ export function renderTable(
   )
   return [
     `${rate} messages a second`,
-    line(titles),
-    ...cells.map(line),
+    ...alignColumns([titles, ...cells]),
     ...refused,
     ...budgets,
     '',
   ].join('\n')
 }
 
-function spreadText(spread: Spread | undefined, digits: number): string {
+/** Rows as lines of text: the first column to the left, all others to the right. */
+export function alignColumns(rows: readonly (readonly string[])[]): string[] {
+  const widths = (rows[0] ?? []).map((_, i) => Math.max(...rows.map((row) => row[i]?.length ?? 0)))
+  return rows.map((row) =>
+    row
+      .map((cell, i) => (i === 0 ? cell.padEnd(widths[i] ?? 0) : cell.padStart(widths[i] ?? 0)))
+      .join('  '),
+  )
+}
+
+/** The median, and in brackets the lowest and the highest. */
+export function spreadText(spread: Spread | undefined, digits: number): string {
   if (spread === undefined) return '-'
   const { median, min, max } = spread
   return `${median.toFixed(digits)} [${min.toFixed(digits)}–${max.toFixed(digits)}]`

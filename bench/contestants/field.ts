@@ -1,7 +1,8 @@
 import { basename, resolve } from 'node:path'
 import type { Contestant } from './contestant.ts'
 import { startEcho } from './echo-process.ts'
-import { builtMain, startEdgeboot } from './edgeboot.ts'
+import { builtMain } from '../built-edgeboot.ts'
+import { startEdgeboot } from './edgeboot.ts'
 
 /** How edgeboot is measured, by the kind of contestant. */
 const variants = {

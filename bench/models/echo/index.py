@@ -1,0 +1,5 @@
+"""Repeats its event."""
+
+
+def handler(event, context):
+    return event
