@@ -22,7 +22,7 @@ const models = { javascript: 'mortal', python: 'echo' } as const
 const limitsMs = { javascript: 300, python: 1000 } as const
 /** Between two events, from the end of the runner to the first answer. */
 const everyMs = 5
-/** From the answer of a mortal thread to its end: see the model. */
+/** From the last event of a mortal thread to its end: see the model. */
 const threadEndMs = 10
 /** Events that are answered before, so that nothing is done for the first time. */
 const warmUpEvents = 50
@@ -31,8 +31,8 @@ const runMsMax = 60_000
 
 /**
  * From the end of a runner to the first result of an event that was published after it, through broker
- * and edgeboot. A Python process gets SIGKILL. A thread cannot: its model ends it 10 ms after an
- * answer, and the time counts from that answer in hand.
+ * and edgeboot. A Python process gets SIGKILL. A thread cannot: its model ends it 10 ms after it was
+ * given an event, and the time counts from 10 ms after that was published.
  *
  * Each kill has a fresh edgeboot: only after five healthy minutes would the next pause be the shortest again.
  */
@@ -65,11 +65,14 @@ async function awayMs(main: string, mortal: Mortal, signal: AbortSignal): Promis
   const answerTo = (n: number): Promise<void> => answerFrom(feed, n, signal)
 
   for (let i = 0; i < warmUpEvents; i++) await answerTo(feed.send())
-  if (mortal === 'javascript') await answerTo(feed.send({ die: true }))
-  else process.kill(edgeboot.runnerPid ?? 0, 'SIGKILL')
-  const diedAt = performance.now()
-  // What is answered before the thread has ended is no recovery.
-  if (mortal === 'javascript') await sleep(2 * threadEndMs)
+  let diedAt = performance.now()
+  if (mortal === 'python') process.kill(edgeboot.runnerPid ?? 0, 'SIGKILL')
+  else {
+    await answerTo(feed.send({ die: true }))
+    // Not earlier than this; and what is answered before it has ended is no recovery.
+    diedAt += threadEndMs
+    await sleep(2 * threadEndMs)
+  }
   const back = answerTo(feed.send())
   const timer = setInterval(() => feed.send(), everyMs)
   await back.finally(() => clearInterval(timer))
