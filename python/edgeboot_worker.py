@@ -1,7 +1,8 @@
 """The Python end of edgeboot's frame protocol: loads one model and answers events.
 
-Started by edgeboot as ``python3 edgeboot_worker.py NAME`` with three extra descriptors: frames come
-in on 3 and go out on 4, and on SIGUSR1 the stacks of all threads are written to 5.
+Started by edgeboot as ``python3 edgeboot_worker.py NAME`` with four extra descriptors: frames come
+in on 3 and go out on 4, on SIGUSR1 the stacks of all threads are written to 5, and 6 is a file of
+two words, in which the event that the model works on is marked.
 ``src/runtime/frame.ts`` describes the frames. What the model prints goes to
 stdout and stderr, which edgeboot turns into log lines, and never mixes with frames.
 
@@ -40,6 +41,12 @@ except ImportError:  # an interpreter without threads
 FRAMES_IN = 3
 FRAMES_OUT = 4
 STACKS_OUT = 5
+PROGRESS = 6
+
+# The mark of progress: the number of a batch, and the index of an event in it or NO_EVENT.
+PROGRESS_BYTES = 8
+BATCH, INDEX = 0, 1
+NO_EVENT = 0xFFFFFFFF
 
 # Where the descriptor for stacks is moved to, out of the way of models that close what they see.
 STACKS_OUT_FROM = 200
@@ -510,8 +517,9 @@ def as_results(returned, count):
 
 
 class Worker(object):
-    def __init__(self, output, start, handler, takes_batches):
+    def __init__(self, output, progress, start, handler, takes_batches):
         self._output = output
+        self._progress = progress
         self._handler = handler
         self._outcomes = self._batch_outcomes if takes_batches else self._event_outcomes
         self._folder = start["model"]["folder"]
@@ -523,6 +531,8 @@ class Worker(object):
             "model": Record(name=start["model"]["name"], version=start["model"]["version"]),
             "log": Log(output),
         }
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._keep_progress_to_itself)
 
     def answer(self, body):
         """Has the model answer the events of an infer frame, and sends the outcomes in order."""
@@ -534,6 +544,9 @@ class Worker(object):
             end = event_at + sizes[2 * i + 1]
             items.append((body[at:event_at], body[event_at:end]))
             at = end
+        # In this order: no index of one batch is ever seen with the number of another.
+        self._progress[INDEX] = NO_EVENT
+        self._progress[BATCH] = batch
         first, held, head, payloads = 0, 0, [], []
         flushed = time.monotonic()
         for i, (status, payload) in enumerate(self._outcomes(items)):
@@ -550,7 +563,8 @@ class Worker(object):
 
     def _event_outcomes(self, items):
         """One call of the handler per event, made when its outcome is asked for."""
-        for context, event in items:
+        for index, (context, event) in enumerate(items):
+            self._progress[INDEX] = index
             try:
                 outcome = self._encode(self._call(*self._arguments(context, event)))
             except BaseException as error:  # sys.exit() in a model is its error, and no exit
@@ -577,12 +591,17 @@ class Worker(object):
                     outcome = self._error(error)
                 yield outcome
             return
-        for item in items:
+        for index, item in enumerate(items):
             if failed is not None:
                 yield failed
             else:
+                self._progress[INDEX] = index
                 for outcome in self._batch_outcomes([item]):
                     yield outcome
+
+    def _keep_progress_to_itself(self):
+        """A process that the model forked may go on in here, and is not the one that is watched."""
+        self._progress = unseen_progress()
 
     def _call_batch(self, items):
         events, contexts = [], []
@@ -671,6 +690,25 @@ def show_stacks_on_signal():
         pass
 
 
+def open_progress():
+    """Two words that edgeboot reads when this process has died, whatever it died of."""
+    try:
+        import mmap
+
+        file = os.fstat(PROGRESS)
+        if file.st_size == PROGRESS_BYTES and file.st_nlink == 0:  # not somebody else's
+            shared = mmap.mmap(PROGRESS, PROGRESS_BYTES)
+            os.close(PROGRESS)
+            return memoryview(shared).cast("I")
+    except Exception:  # edgeboot then has to search for an event that kills
+        pass
+    return unseen_progress()
+
+
+def unseen_progress():
+    return memoryview(bytearray(PROGRESS_BYTES)).cast("I")
+
+
 def close_quietly(descriptor):
     try:
         os.close(descriptor)
@@ -752,6 +790,7 @@ def main():
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's, which stops us in order
     keep_descriptors()
     show_stacks_on_signal()
+    progress = open_progress()
     be_first_to_go()
     take_streams(libc)
     frames, output = FrameInput(FRAMES_IN), FrameOutput(FRAMES_OUT)
@@ -769,7 +808,7 @@ def main():
         flush_printed()
         output.write_json(FAILED, failure.wire)
         leave(1)
-    worker = Worker(output, start, handler, takes_batches)
+    worker = Worker(output, progress, start, handler, takes_batches)
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # what was loaded stays: the collector need not look at it again

@@ -3,6 +3,7 @@ import { encodeJsonResult } from './json-result.ts'
 import { EventModelContext, type ModelConstants } from './model-context.ts'
 import { describeModelError } from './model-failure.ts'
 import type { LoadedModel } from './model-module.ts'
+import type { ProgressMark } from './progress-mark.ts'
 import type { InferItem, InferOutcome } from './runner.ts'
 
 /**
@@ -11,19 +12,25 @@ import type { InferItem, InferOutcome } from './runner.ts'
  *
  * Outcomes are emitted in stretches: what there is, when the last stretch is more than
  * {@link flushAfterMs} old, so that a slow model holds no finished result back; or when it has
- * grown large; and at the end. Never throws.
+ * grown large; and at the end. What is left unsent when an event never ends is lost with it: no
+ * timer runs beside a model that spins. Never throws.
+ *
+ * @param mark - Is told which event the model is given, before it is.
  */
 export async function executeBatch(
   model: LoadedModel,
   constants: ModelConstants,
   items: readonly InferItem[],
+  mark: ProgressMark,
   emit: (first: number, outcomes: readonly InferOutcome[]) => void,
 ): Promise<void> {
   let first = 0
   let outcomes: InferOutcome[] = []
   let bytes = 0
   let emittedAt = performance.now()
+  let index = 0
   for (const item of items) {
+    mark.begin(index++)
     let outcome: InferOutcome
     try {
       const context = new EventModelContext(constants, item.context)

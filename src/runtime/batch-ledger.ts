@@ -1,6 +1,7 @@
 import type { EdgebootError } from '../core/errors.ts'
 import type { ResultPiece } from './batch-codec.ts'
 import { protocolError } from './frame.ts'
+import type { Progress } from './progress-mark.ts'
 import type { BatchListener } from './runner.ts'
 
 interface OpenBatch {
@@ -48,8 +49,24 @@ export class BatchLedger {
     batch.listener.outcomes(first, outcomes)
   }
 
-  /** Tells everyone who still waits that nothing will come. */
-  lose(error: EdgebootError): void {
-    for (const batch of this.#open.splice(0)) batch.listener.lost(error)
+  /**
+   * Tells everyone who still waits that nothing will come, and the oldest batch which of its items
+   * the runner was on.
+   *
+   * @param progress - What the runner left of itself; believed if it can be true.
+   */
+  lose(error: EdgebootError, progress?: Progress): void {
+    const [served, ...waiting] = this.#open.splice(0)
+    served?.listener.lost(error, itemUnderWay(served, progress))
+    for (const { listener } of waiting) listener.lost(error)
   }
+}
+
+function itemUnderWay(
+  { id, next, count }: OpenBatch,
+  progress: Progress | undefined,
+): number | undefined {
+  if (progress?.batchId !== id) return undefined
+  const { index } = progress
+  return index >= next && index < count ? index : undefined
 }

@@ -5,6 +5,7 @@ import { BatchLedger } from './batch-ledger.ts'
 import type { Carrier } from './carrier.ts'
 import { memoryError, MemoryWatch } from './memory-watch.ts'
 import type { ResultPiece } from './batch-codec.ts'
+import type { Progress } from './progress-mark.ts'
 import type {
   BatchListener,
   InferItem,
@@ -54,6 +55,8 @@ export class CarriedRunner implements Runner {
   readonly #watch: MemoryWatch | undefined
   /** Why it is being ended; that there is one is why it gives no more outcomes. */
   #verdict: EdgebootError | undefined
+  /** What it was on when the verdict fell: one that is asked to end may go on to the next event. */
+  #progress: Progress | undefined
 
   constructor(
     carrier: Carrier,
@@ -108,7 +111,7 @@ export class CarriedRunner implements Runner {
   interrupt(error: EdgebootError): void {
     if (this.#state === 'new') this.#end(error)
     if (this.#state === 'gone' || this.#verdict !== undefined) return
-    this.#verdict = error
+    this.#decide(error)
     void this.#carrier.stacks().then((dump) => {
       if (this.#state === 'gone') return
       this.#verdict = withStack(error, dump)
@@ -165,8 +168,13 @@ export class CarriedRunner implements Runner {
 
   #condemn(error: EdgebootError): void {
     if (this.#state === 'gone' || this.#verdict !== undefined) return
-    this.#verdict = error
+    this.#decide(error)
     this.#killNow()
+  }
+
+  #decide(error: EdgebootError): void {
+    this.#verdict = error
+    this.#progress = this.#carrier.progress()
   }
 
   #killNow(): void {
@@ -181,7 +189,10 @@ export class CarriedRunner implements Runner {
     this.#startTimer?.cancel()
     this.#watch?.end()
     for (const timer of this.#timers) timer.cancel()
-    this.#ledger.lose(error)
+    this.#ledger.lose(
+      error,
+      this.#verdict === undefined ? this.#carrier.progress() : this.#progress,
+    )
     if (!wasReady) this.#startup?.reject(error)
     else if (this.#stopping === undefined) this.#listener.exited(error)
     this.#gone.resolve()

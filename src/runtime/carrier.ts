@@ -1,6 +1,7 @@
 import type { ResultPiece } from './batch-codec.ts'
 import type { EdgebootError } from '../core/errors.ts'
 import type { InferItem, RunnerReady } from './runner.ts'
+import type { Progress } from './progress-mark.ts'
 import type { StackDump } from './stack-dump.ts'
 
 /** What a carrier reports. `gone` comes once and last, after everything else was reported. */
@@ -37,6 +38,8 @@ export interface Carrier {
    * `undefined` where that cannot be known. Never rejects.
    */
   memoryBytes(): Promise<number | undefined>
+  /** What it has left word of being on; a claim. Costs a system call at most. */
+  progress(): Progress | undefined
   /** Asks it to end soon, finished or not. */
   terminate(): void
   /** Ends it now, whatever it does. */

@@ -24,6 +24,9 @@
  * it is), 2 error (JSON {@link ModelError}). A batch is answered by one `result` or by several
  * whose ranges follow each other without gaps.
  *
+ * Beside the frames, on descriptor 6, is a file of two words in which a runner marks the event that it
+ * is on (`progress-mark.ts`); it is read when the runner has died.
+ *
  * Threads use the bodies of `infer` and `result` alone, one transferred buffer for each. Frames with
  * JSON in them also go between the main process and a host (`host/host-channel.ts`).
  */

@@ -7,6 +7,7 @@ import type { ModelConstants } from './model-context.ts'
 import { createModelLog } from './model-log.ts'
 import { loadModel, ModelLoadError, type LoadedModel } from './model-module.ts'
 import { PrintedLines } from './printed-lines.ts'
+import { type Progress, ProgressMark } from './progress-mark.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
 import type { StackDump } from './stack-dump.ts'
 import { parseFailed } from './worker-messages.ts'
@@ -33,6 +34,7 @@ class InlineCarrier implements Carrier {
   #model: LoadedModel | undefined
   #turn: Promise<void> = Promise.resolve()
   #over = false
+  readonly #mark = new ProgressMark()
 
   constructor(spec: RunnerSpec, listener: RunnerListener, clock: Clock) {
     this.#spec = spec
@@ -69,7 +71,8 @@ class InlineCarrier implements Carrier {
       await otherWork()
       const model = this.#model
       if (this.#over || model === undefined) return
-      await executeBatch(model, this.#constants, items, (first, outcomes) => {
+      this.#mark.enter(batchId)
+      await executeBatch(model, this.#constants, items, this.#mark, (first, outcomes) => {
         if (!this.#over) this.#listener?.result({ batchId, first, outcomes })
       })
     })
@@ -87,6 +90,10 @@ class InlineCarrier implements Carrier {
   /** What is the model's in a heap that it shares with the host, nobody knows. */
   memoryBytes(): Promise<undefined> {
     return Promise.resolve(undefined)
+  }
+
+  progress(): Progress | undefined {
+    return this.#mark.read()
   }
 
   terminate(): void {

@@ -18,6 +18,8 @@ import {
 import { FrameReader } from './frame-reader.ts'
 import { PrintedLines } from './printed-lines.ts'
 import { processMemoryBytes } from './process-memory.ts'
+import { ProgressFile } from './progress-file.ts'
+import type { Progress } from './progress-mark.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
 import { noStack, stackCharsMax, stackDumpMs, type StackDump } from './stack-dump.ts'
 import { parseFailed, parseLog, parseReady, startMessage } from './worker-messages.ts'
@@ -71,6 +73,8 @@ class ProcessCarrier implements Carrier {
   #over = false
   /** What it sent broke the protocol: nothing more is read. */
   #broken = false
+  /** Inherited as descriptor 6. */
+  #mark: ProgressFile | undefined
 
   constructor(
     spec: RunnerSpec,
@@ -94,12 +98,8 @@ class ProcessCarrier implements Carrier {
     }
     this.#command = this.#resolveCommand()
     const { command, args } = this.#command
-    const child = spawn(command, args, {
-      cwd: model.folder,
-      env,
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe'],
-    })
+    this.#mark = ProgressFile.open()
+    const child = spawnRunner(command, args, model.folder, env, this.#mark)
     this.#child = child
     child.once('error', (cause) => this.#spawnFailed(command, cause))
     child.once('exit', (code, signal) => this.#onExit(code, signal))
@@ -155,6 +155,10 @@ class ProcessCarrier implements Carrier {
     const pid = this.#child?.pid
     if (pid === undefined || this.#exited) return Promise.resolve(undefined)
     return Promise.resolve(processMemoryBytes(pid, this.#spec.memoryBytesMax ?? Infinity))
+  }
+
+  progress(): Progress | undefined {
+    return this.#mark?.read()
   }
 
   terminate(): void {
@@ -226,6 +230,7 @@ class ProcessCarrier implements Carrier {
         cause,
       }),
     )
+    this.#mark?.close()
   }
 
   #onExit(code: number | null, signal: NodeJS.Signals | null): void {
@@ -244,6 +249,7 @@ class ProcessCarrier implements Carrier {
     for (const stream of this.#child?.stdio ?? []) stream?.destroy()
     this.#printed.end()
     this.#listener?.gone(this.#exitError())
+    this.#mark?.close()
   }
 
   #exitError(): EdgebootError {
@@ -263,6 +269,23 @@ class ProcessCarrier implements Carrier {
         lastLines: [...this.#printed.lastLines],
       },
     })
+  }
+}
+
+function spawnRunner(
+  command: string,
+  args: readonly string[],
+  cwd: string,
+  env: Readonly<Record<string, string>>,
+  mark: ProgressFile | undefined,
+): ChildProcess {
+  const inherited = mark === undefined ? [] : [mark.descriptor]
+  try {
+    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...inherited] as const
+    return spawn(command, args, { cwd, env, detached: true, stdio: [...stdio] })
+  } catch (thrown) {
+    mark?.close()
+    throw thrown
   }
 }
 

@@ -53,8 +53,14 @@ export interface BatchListener {
    * without gaps; a slow model's first results need not wait for its last.
    */
   outcomes(first: number, outcomes: readonly InferOutcome[]): void
-  /** The runner died or was killed: items without an outcome have none. Comes at most once, last. */
-  lost(error: EdgebootError): void
+  /**
+   * The runner died or was killed: items without an outcome have none. Comes at most once, last.
+   *
+   * @param index - The item that the model had been given and had not finished, where that is known:
+   * those before it were finished, although not all of their outcomes came, and none after it was
+   * begun. Unknown for a batch that was not begun, or that the model got as a whole.
+   */
+  lost(error: EdgebootError, index?: number): void
 }
 
 /** What a loaded model says of itself. */

@@ -9,15 +9,20 @@ import { executeBatch } from './batch-executor.ts'
 import type { ModelConstants } from './model-context.ts'
 import { createModelLog } from './model-log.ts'
 import { loadModel, ModelLoadError, type LoadedModel } from './model-module.ts'
+import { ProgressMark } from './progress-mark.ts'
 import type { ThreadData, ToHost, ToThread } from './thread-messages.ts'
 
 /** Printed bytes that may wait for the host. A model that prints without end loses the rest. */
 const printedBytesMax = 1024 * 1024
 
-const data = workerData as ThreadData & { port?: MessagePort }
-const port = data.port
-if (port === undefined) throw new Error('this file is started by thread-runner.ts alone')
+const data = workerData as ThreadData & { port?: MessagePort; progress?: SharedArrayBuffer }
+const { port, progress } = data
+if (port === undefined || progress === undefined) {
+  throw new Error('this file is started by thread-runner.ts alone')
+}
 delete data.port // a model can import workerData
+delete data.progress
+const mark = new ProgressMark(progress)
 
 // Below a library ten frames deep the model's own line would not be seen.
 Error.stackTraceLimit = 30
@@ -58,7 +63,8 @@ async function runBatch(
   body: ArrayBuffer,
 ): Promise<void> {
   const { batchId, items } = decodeInfer(new Uint8Array(body))
-  await executeBatch(model, constants, items, (first, outcomes) => {
+  mark.enter(batchId)
+  await executeBatch(model, constants, items, mark, (first, outcomes) => {
     const { buffer } = encodeResult({ batchId, first, outcomes })
     port.postMessage(buffer, [buffer as ArrayBuffer])
   })

@@ -3,7 +3,7 @@ import type { ModelPackage } from '../models/model-package.ts'
 import type { RunnerReady } from './runner.ts'
 import type { LoadFailure, LogMessage } from './worker-messages.ts'
 
-/** What a thread is started with, besides its port. */
+/** What a thread is started with, besides its port and the memory of its progress mark. */
 export interface ThreadData {
   readonly rule: string
   readonly model: ModelPackage

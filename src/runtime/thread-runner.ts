@@ -9,6 +9,7 @@ import { protocolError } from './frame.ts'
 import { memoryError, memoryKillFactor } from './memory-watch.ts'
 import { describeModelError, ownFolder } from './model-failure.ts'
 import { PrintedLines } from './printed-lines.ts'
+import { type Progress, progressBytes, ProgressMark } from './progress-mark.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
 import { noStack, type StackDump } from './stack-dump.ts'
 import type { ThreadData, ToThread } from './thread-messages.ts'
@@ -45,6 +46,7 @@ class ThreadCarrier implements Carrier {
   #uncaught: Error | undefined
   #timer: Timer | undefined
   #over = false
+  readonly #progress = new SharedArrayBuffer(progressBytes)
 
   constructor(spec: RunnerSpec, listener: RunnerListener, clock: Clock) {
     this.#spec = spec
@@ -65,7 +67,7 @@ class ThreadCarrier implements Carrier {
       stdin: false,
       stdout: true,
       stderr: true,
-      workerData: { ...data, port: port2 },
+      workerData: { ...data, port: port2, progress: this.#progress },
       transferList: [port2],
       ...(memoryBytesMax === undefined ? {} : { resourceLimits: heapLimits(memoryBytesMax) }),
     })
@@ -106,6 +108,10 @@ class ThreadCarrier implements Carrier {
     } catch {
       return undefined // it has ended
     }
+  }
+
+  progress(): Progress | undefined {
+    return new ProgressMark(this.#progress).read()
   }
 
   terminate(): void {

@@ -22,6 +22,8 @@ interface Kind {
   readonly hangs: string
   readonly exits: string
   readonly canBeKilled: boolean
+  /** What a model may do to end its runner in the midst of an event. */
+  readonly deaths: readonly string[]
 }
 
 const javascriptBroken = {
@@ -55,13 +57,14 @@ const javascript = {
 } as const
 
 const kinds: Kind[] = [
-  { title: 'thread', ...javascript, canBeKilled: true },
+  { title: 'thread', ...javascript, canBeKilled: true, deaths: ['exit'] },
   {
     title: 'inline',
     ...javascript,
     model: { ...javascript.model, inline: true },
     asyncModel: { ...javascript.asyncModel, inline: true },
     canBeKilled: false,
+    deaths: [],
   },
   ...pythonInterpreters().map(({ path, version }): Kind => {
     const python = { runtime: 'python', entry: 'index.py', python: path } as const
@@ -74,6 +77,7 @@ const kinds: Kind[] = [
       hangs: 'while True:\n    pass\n',
       exits: 'import os\nos._exit(4)\n',
       canBeKilled: true,
+      deaths: ['exit', 'abort'],
     }
   }),
 ]
@@ -291,6 +295,31 @@ function startsAndEndsAsPromised(kind: Kind): void {
     assert.equal(await running.exited, lost)
   })
 
+  test('names the event that it was interrupted on, and blames no batch that waited', async () => {
+    const running = new RunningModel(kind.model)
+    await running.start()
+    const answers = [
+      running.infer([...company, { do: 'stay', how: 'asleep' }, ...company]),
+      running.infer(company),
+    ]
+    await stays(running)
+    running.runner.interrupt(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    const [served, waiting] = await Promise.all(answers)
+    assert.equal(served?.lostOn, company.length)
+    assert.ok(waiting?.lost !== undefined)
+    assert.equal(waiting.lostOn, undefined)
+  })
+
+  test('names the event that it was on in whatever batch it is', async () => {
+    const running = new RunningModel(kind.model)
+    await running.start()
+    for (let batch = 0; batch < 3; batch++) await running.infer(company)
+    const answer = running.infer([{ do: 'stay', how: 'asleep' }, ...company])
+    await stays(running)
+    running.runner.kill(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    assert.equal((await answer).lostOn, 0)
+  })
+
   test('loses a batch that is given to it when it is gone', async () => {
     const running = new RunningModel(kind.model)
     await running.start()
@@ -304,6 +333,20 @@ function startsAndEndsAsPromised(kind: Kind): void {
     await Promise.all([running.stop(), running.stop()])
     await assert.rejects(running.start())
   })
+}
+
+/** Events that are answered at once. */
+const company = [
+  { do: 'echo', value: 1 },
+  { do: 'throw' },
+  { do: 'nothing', how: 'none' },
+  { do: 'echo', value: 4 },
+]
+
+/** Resolves when the model has come to the event that it does not return from. */
+async function stays(running: RunningModel): Promise<void> {
+  const isThere = (): boolean => running.lines.some(({ fields }) => fields['message'] === 'staying')
+  await until('the model to come to its last event', isThere)
 }
 
 function survivesAsPromised(kind: Kind): void {
@@ -362,6 +405,25 @@ function survivesAsPromised(kind: Kind): void {
     assert.equal(answer.lost?.code, 'RUNNER_EXITED')
     assert.equal(answer.lost.details['exitCode'], 3)
     assert.equal(await running.exited, answer.lost)
+  })
+
+  for (const death of kind.deaths) {
+    test(`names the event of a batch that it died on: ${death}`, async () => {
+      const running = new RunningModel(kind.model)
+      await running.start()
+      const answer = await running.infer([...company, { do: death }, ...company])
+      assert.equal(answer.lost?.code, 'RUNNER_EXITED')
+      assert.equal(answer.lostOn, company.length)
+    })
+  }
+
+  test('names the event of a batch that it is busy with when it is interrupted', async () => {
+    const running = new RunningModel(kind.model)
+    await running.start()
+    const answer = running.infer([...company, { do: 'stay', how: 'busy' }, ...company])
+    await stays(running)
+    running.runner.interrupt(new EdgebootError('RUNNER_DEADLINE', 'took too long'))
+    assert.equal((await answer).lostOn, company.length)
   })
 
   test('takes what a model prints by lines, and keeps the streams apart', async () => {

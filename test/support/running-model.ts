@@ -35,6 +35,8 @@ export interface BatchAnswer {
   /** Sizes of the pieces in which they came. */
   readonly pieces: readonly number[]
   readonly lost?: EdgebootError
+  /** Index of the event that it was lost on, where the runner left word of it. */
+  readonly lostOn?: number
 }
 
 /** Spec of a runner for a model under test. */
@@ -115,7 +117,9 @@ export class RunningModel {
           pieces.push(piece.length)
           if (outcomes.length === items.length) resolve({ outcomes, pieces })
         },
-        lost: (lost) => resolve({ outcomes, pieces, lost }),
+        lost: (lost, lostOn) => {
+          resolve({ outcomes, pieces, lost, ...(lostOn === undefined ? {} : { lostOn }) })
+        },
       })
     })
   }

@@ -13,11 +13,13 @@ const piece = (batchId: number, first: number, count: number) => ({
 class Recorder {
   readonly firsts: number[] = []
   readonly losses: EdgebootError[] = []
+  readonly lostOn: (number | undefined)[] = []
   outcomes(first: number): void {
     this.firsts.push(first)
   }
-  lost(error: EdgebootError): void {
+  lost(error: EdgebootError, index?: number): void {
     this.losses.push(error)
+    this.lostOn.push(index)
   }
 }
 
@@ -64,6 +66,41 @@ describe('BatchLedger', () => {
     ledger.lose(error)
     ledger.lose(error)
     assert.deepEqual([done.losses, open.losses], [[], [error]])
+  })
+
+  const gone = new EdgebootError('RUNNER_EXITED', 'gone')
+
+  test('tells the oldest batch which of its items the runner was on, and no other', () => {
+    const ledger = new BatchLedger()
+    const [served, waiting] = [new Recorder(), new Recorder()]
+    const batchId = ledger.add(4, served)
+    ledger.add(4, waiting)
+    ledger.accept(piece(batchId, 0, 1))
+    ledger.lose(gone, { batchId, index: 2 })
+    assert.deepEqual([served.lostOn, waiting.lostOn], [[2], [undefined]])
+  })
+
+  // Whatever is in a memory that a model may write to: no item that it could not have been is named.
+  for (const [title, progress] of [
+    ['a batch that is not the oldest', { batchId: 2, index: 2 }],
+    ['a batch that nobody knows', { batchId: 99, index: 2 }],
+    ['an item that has its outcome', { batchId: 1, index: 0 }],
+    ['an item beyond the last', { batchId: 1, index: 4 }],
+    ['nothing', undefined],
+  ] as const) {
+    test(`names no item when the runner claims to have been on ${title}`, () => {
+      const ledger = new BatchLedger()
+      const [served, waiting] = [new Recorder(), new Recorder()]
+      ledger.add(4, served)
+      ledger.add(4, waiting)
+      ledger.accept(piece(1, 0, 1))
+      ledger.lose(gone, progress)
+      assert.deepEqual([...served.lostOn, ...waiting.lostOn], [undefined, undefined])
+    })
+  }
+
+  test('has nobody to tell when nothing is under way', () => {
+    new BatchLedger().lose(gone, { batchId: 1, index: 0 })
   })
 
   test('lets a listener give the next batch while it is told of the last', () => {

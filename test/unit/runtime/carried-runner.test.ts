@@ -10,6 +10,7 @@ import {
   terminateGraceMs,
 } from '../../../src/runtime/carried-runner.ts'
 import type { Carrier, CarrierListener } from '../../../src/runtime/carrier.ts'
+import type { Progress } from '../../../src/runtime/progress-mark.ts'
 import type { StackDump } from '../../../src/runtime/stack-dump.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { specOf } from '../../support/running-model.ts'
@@ -38,6 +39,10 @@ class FakeCarrier implements Carrier {
     this.asked.push('stacks')
     return this.dump.promise
   }
+  at: Progress | undefined
+  progress(): Progress | undefined {
+    return this.at
+  }
   holds: number | undefined
   memoryBytes(): Promise<number | undefined> {
     return Promise.resolve(this.holds)
@@ -57,6 +62,8 @@ class Scene {
   readonly told: string[] = []
   /** Of batches that were lost. */
   readonly errors: EdgebootError[] = []
+  /** Which of their events the runner was on. */
+  readonly lostOn: (number | undefined)[] = []
   readonly runner: CarriedRunner
 
   constructor(memoryBytesMax?: number) {
@@ -93,14 +100,18 @@ class Scene {
     return this.carrier.listener
   }
 
-  infer(): void {
-    this.runner.infer([item], {
-      outcomes: () => void this.told.push('outcome'),
-      lost: (error) => {
-        this.told.push(`lost ${error.code}`)
-        this.errors.push(error)
+  infer(count = 1): void {
+    this.runner.infer(
+      Array.from({ length: count }, () => item),
+      {
+        outcomes: () => void this.told.push('outcome'),
+        lost: (error, index) => {
+          this.told.push(`lost ${error.code}`)
+          this.errors.push(error)
+          this.lostOn.push(index)
+        },
       },
-    })
+    )
   }
 }
 
@@ -157,6 +168,26 @@ describe('CarriedRunner', () => {
     scene.says.gone(crash)
     assert.deepEqual(scene.told, ['lost RUNNER_DEADLINE', 'exited RUNNER_DEADLINE'])
   })
+
+  test('tells which event it was on, by the word that it left when it was gone', async () => {
+    const scene = await new Scene().ready()
+    scene.infer(3)
+    scene.carrier.at = { batchId: 1, index: 2 }
+    scene.says.gone(crash)
+    assert.deepEqual(scene.lostOn, [2])
+  })
+
+  for (const how of ['interrupt', 'kill'] as const) {
+    test(`tells which event it was on when it was to end, whatever it came to after that: ${how}`, async () => {
+      const scene = await new Scene().ready()
+      scene.infer(3)
+      scene.carrier.at = { batchId: 1, index: 1 }
+      scene.runner[how](late)
+      scene.carrier.at = { batchId: 1, index: 2 }
+      scene.says.gone(crash)
+      assert.deepEqual(scene.lostOn, [1])
+    })
+  }
 
   test('ignores results that come after a kill', async () => {
     const scene = await new Scene().ready()
