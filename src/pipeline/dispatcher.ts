@@ -20,7 +20,7 @@ export interface DispatcherOptions {
   readonly batchDelayMs: number
   /** One event in the model. */
   readonly timeoutMs: number
-  /** Deaths of a runner, with this event alone in it, after which the event is given up. */
+  /** Deaths of a runner, of this event for all that is known, after which the event is given up. */
   readonly attempts: number
   /** A runner that dies may end the host: a group of suspects travels when no other batch is under way. */
   readonly sharesHost: boolean
@@ -53,12 +53,14 @@ interface Batch {
 /**
  * Gives what waits in the lanes to runners with room, and takes back what a dead runner left.
  *
- * Work-conserving: an idle runner takes what is there, less a share for other idle ones. What a
- * runner left unanswered when it died is suspect. It is retried in halves, each in batches of its
- * own, and a half that kills again is halved again, until one event is alone: after `attempts` deaths
- * alone it is given up. So of n events the one that kills costs log2(n) + `attempts` runners, and
- * the others travel between those trials. One event may keep its runner for `timeoutMs`; then the
- * runner is killed.
+ * Work-conserving: an idle runner takes what is there, less a share for other idle ones. A runner
+ * that dies usually leaves word of the event that it was on: that one alone is suspect, has used up
+ * one of its `attempts`, and is tried by itself, after what travelled with it, until it is given up.
+ * Where it is not known, as with a model that takes whole batches, all that the runner left
+ * unanswered is suspect. It is retried in halves, each in batches of its own, and a half that kills
+ * again is halved again, until one event is alone. So the event that kills costs `attempts` runners,
+ * or log2(n) + `attempts` where it is one of n; others travel between those trials. One event may
+ * keep its runner for `timeoutMs`; then the runner is killed.
  */
 export class Dispatcher {
   readonly #options: DispatcherOptions
@@ -180,7 +182,7 @@ export class Dispatcher {
     this.#options.flights?.depart(tasks)
     slot.runner.infer(items, {
       outcomes: (first, outcomes) => this.#outcomes(batch, first, outcomes),
-      lost: (error) => this.#lost(batch, error),
+      lost: (error, index) => this.#lost(batch, error, index),
     })
   }
 
@@ -206,7 +208,8 @@ export class Dispatcher {
     this.poke()
   }
 
-  #lost(batch: Batch, error: EdgebootError): void {
+  /** @param index - Of the event that the runner was on, where that is known. */
+  #lost(batch: Batch, error: EdgebootError, index: number | undefined): void {
     const { lanes, attempts, givenUp, retried, suspects, flights } = this.#options
     this.#trials.ended(batch.tasks)
     flights?.land(batch.tasks)
@@ -216,10 +219,10 @@ export class Dispatcher {
     // A batch that waited behind the one being served cannot be to blame.
     const isSuspect = batch.served && !this.#closed && left.length > 0
     const wasSuspect = isSuspect && batch.tasks[0]?.company !== undefined
-    if (isSuspect) {
-      this.#takesTurns = true
-      suspects.accuse(left, batch.tasks.length === 1)
-    }
+    const culprit = isSuspect && index !== undefined ? batch.tasks[index] : undefined
+    if (isSuspect) this.#accuse(batch, left, culprit)
+    // It came past others, although their outcomes did not come any more.
+    if (culprit !== undefined && culprit !== left[0]) this.#trials.answered()
     suspects.forget(batch.tasks.slice(0, batch.done))
     const retry: Task[] = []
     for (const task of left) {
@@ -233,12 +236,25 @@ export class Dispatcher {
     if (isSuspect) {
       const othersWait = lanes.suspects > 0
       const isBlamed = retry.length < left.length
-      batch.slot.death = this.#trials.judge({ wasSuspect, othersWait, isBlamed })
+      const isKnown = culprit !== undefined
+      batch.slot.death = this.#trials.judge({ wasSuspect, othersWait, isBlamed, isKnown })
     }
     if (!this.#closed) retried(retry.length)
     lanes.putBack(retry)
     lanes.release(batch.tasks)
     this.poke()
+  }
+
+  #accuse({ tasks }: Batch, left: readonly Task[], culprit: Task | undefined): void {
+    const { suspects } = this.#options
+    this.#takesTurns = true
+    if (culprit === undefined) {
+      suspects.accuse(left, tasks.length === 1)
+      return
+    }
+    suspects.accuse([culprit], true)
+    // It is the dear one, above all when it hangs: whoever can go without it goes first.
+    this.#suspectsTurn = false
   }
 
   /** @returns The batches that the runner still has. */

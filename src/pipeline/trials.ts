@@ -9,6 +9,8 @@ export interface DeathFacts {
   readonly othersWait: boolean
   /** An event was given up with it. */
   readonly isBlamed: boolean
+  /** It is known on which event the runner was. */
+  readonly isKnown?: boolean
   /** Others were answered before it; for who has not called {@link Trials.answered} meanwhile. */
   readonly hasAnswered?: boolean
 }
@@ -44,7 +46,7 @@ export class Trials {
     this.#answeredSinceVerdict = true
   }
 
-  judge({ wasSuspect, othersWait, isBlamed, hasAnswered }: DeathFacts): DeathKind {
+  judge({ wasSuspect, othersWait, isBlamed, isKnown, hasAnswered }: DeathFacts): DeathKind {
     if (hasAnswered === true) this.answered()
     const canAnswer = this.#answeredSinceDeath
     const isMessage = isBlamed && this.#answeredSinceVerdict
@@ -52,6 +54,8 @@ export class Trials {
     if (isBlamed || !wasSuspect) this.#answeredSinceVerdict = false
     if (isMessage) return wasSuspect ? 'message' : 'trial'
     if (wasSuspect) return canAnswer ? 'trial' : 'more'
-    return othersWait || this.isUnderWay ? 'more' : 'first'
+    if (!othersWait && !this.isUnderWay) return 'first'
+    // While others are suspect: what is known to have died of its own event tells nothing of those.
+    return isKnown === true && canAnswer ? 'trial' : 'more'
   }
 }

@@ -97,12 +97,18 @@ export class FakeRunner implements Runner {
     )
   }
 
-  /** It is gone, with whatever it was working on. One that is still loading fails to load instead. */
-  die(error: EdgebootError): void {
+  /**
+   * It is gone, with whatever it was working on. One that is still loading fails to load instead.
+   *
+   * @param at - How many of the events being served it had finished, when it left word of that.
+   */
+  die(error: EdgebootError, at?: number): void {
     if (this.gone) return
     if (!this.isLoaded) throw new Error('a runner that is not loaded cannot die: failToLoad')
     this.gone = true
-    for (const { listener } of this.batches.splice(0)) listener.lost(error)
+    const [served, ...waiting] = this.batches.splice(0)
+    served?.listener.lost(error, at === undefined ? undefined : served.done + at)
+    for (const { listener } of waiting) listener.lost(error)
     this.#listener.exited(error)
   }
 }
