@@ -39,7 +39,20 @@ test('five minutes of health make old failures forgotten', () => {
   delays(policy, 5)
   policy.started()
   clock.advance(healthyAfterMs)
-  assert.deepEqual(delays(policy, 1), [200])
+  assert.deepEqual(delays(policy, 1), [50])
+})
+
+test('the first restart of one that served comes almost at once; one that never came up waits', () => {
+  const policy = new RestartPolicy(new FakeClock(), () => 0)
+  const delays: number[] = []
+  for (let i = 0; i < 4; i++) {
+    policy.started()
+    const decision = policy.died()
+    if (decision.action === 'restart') delays.push(decision.delayMs)
+  }
+  assert.deepEqual(delays, [50, 200, 400, 800])
+  const other = new RestartPolicy(new FakeClock(), () => 0).failedToStart()
+  assert.deepEqual(other, { action: 'restart', delayMs: 200, failures: 1 })
 })
 
 test('a minute of health does not', () => {
@@ -48,7 +61,7 @@ test('a minute of health does not', () => {
   delays(policy, 2)
   policy.started()
   clock.advance(60_000)
-  assert.deepEqual(delays(policy, 1), [800])
+  assert.deepEqual(delays(policy, 1), [400])
 })
 
 test('the third failure to start within an hour gives up', () => {

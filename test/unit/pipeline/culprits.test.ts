@@ -105,7 +105,7 @@ test('several culprits in one batch cost their attempts each, and the others tra
   assert.equal(deaths, 9)
   assert.deepEqual(bench.answered, ['a', 'c', 'f'])
   assert.deepEqual(bench.givenUp.toSorted(), ['poison1', 'poison2', 'poison3'])
-  assert.deepEqual(bench.delaysMs.slice(0, 4), [200, 200, 200, 200], 'others pass in between')
+  assert.deepEqual(bench.delaysMs.slice(0, 4), [50, 50, 50, 50], 'others pass in between')
 })
 
 test('suspects of a death that nobody explained stay suspects when one of them is found out', async () => {
@@ -127,7 +127,7 @@ test('what a runner had finished before it died speaks for the model', async () 
   for (const name of ['c', 'poison2']) bench.push(name, name)
   const { batches } = await serve(bench)
   assert.equal(batches[0], 'b c poison2')
-  assert.deepEqual(bench.delaysMs.slice(0, 2), [200, 200])
+  assert.deepEqual(bench.delaysMs.slice(0, 2), [50, 50])
 })
 
 test('a model that dies of every event climbs to a minute between its runners', async () => {

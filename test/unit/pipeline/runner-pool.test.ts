@@ -59,7 +59,7 @@ test('restarts a runner that died after the first delay', async () => {
   await bench.runners[0]?.load()
   bench.runners[0]?.die(exited)
   assert.equal(bench.pool.state.status, 'backoff')
-  assert.match(bench.pool.state.reason, /exited with code 3; next attempt in 0\.2 s/)
+  assert.match(bench.pool.state.reason, /exited with code 3; next attempt in 0\.1 s/)
   bench.clock.advance(200)
   assert.equal(bench.runners.length, 2)
   await bench.runners[1]?.load()
