@@ -57,6 +57,22 @@ describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
       assert.match(String(lost['where']), new RegExp(`${file}:\\d+$`))
     })
 
+    test(`a message that hangs costs its attempts, whoever travels with it: ${language}`, async () => {
+      await install(language, 'loops-for-ever', file)
+      const lines = 'timeout: 1s\nbatch: { size: 64, delay: 500ms }'
+      const edgeboot = bench.run(await bench.configure(broker.port, { [language]: lines }))
+      await edgeboot.ready()
+      for (let n = 0; n < 64; n++) {
+        await peer.publish(`in/${language}`, n === 40 ? misbehave : `{"n":${n}}`)
+      }
+      await edgeboot.line('event.given-up')
+      await peer.received(63)
+      const [pipeline] = await edgeboot.pipelines()
+      assert.equal(pipeline?.stats.dropped.deadline, 1)
+      const deaths = edgeboot.lines.filter(({ event }) => event === 'runner.lost')
+      assert.equal(deaths.length, 3)
+    })
+
     test(`a model that leaks is exchanged, and no event notices: ${language}`, async () => {
       await install(language, 'leaks', file)
       const edgeboot = bench.run(
