@@ -54,7 +54,7 @@ export type RestartDecision =
  * What a death says of the model, when messages are suspected of it:
  * - `first`: it may be ill, or have met a message that kills it. Nobody was suspected before.
  * - `more`: it died again, and nothing speaks for it.
- * - `trial`: it died of suspects, and has answered others since it died before.
+ * - `trial`: it died of suspects, and nothing is decided yet, or it has answered others meanwhile.
  * - `message`: a message is to blame, and others were answered meanwhile.
  */
 export type DeathKind = 'first' | 'more' | 'trial' | 'message'

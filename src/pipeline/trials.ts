@@ -53,7 +53,8 @@ export class Trials {
     this.#answeredSinceDeath = false
     if (isBlamed || !wasSuspect) this.#answeredSinceVerdict = false
     if (isMessage) return wasSuspect ? 'message' : 'trial'
-    if (wasSuspect) return canAnswer ? 'trial' : 'more'
+    // The search ends after so many deaths, whatever the model: only its verdict may speak against it.
+    if (wasSuspect) return canAnswer || !isBlamed ? 'trial' : 'more'
     if (!othersWait && !this.isUnderWay) return 'first'
     // While others are suspect: what is known to have died of its own event tells nothing of those.
     return isKnown === true && canAnswer ? 'trial' : 'more'
