@@ -2,7 +2,8 @@
  * The proof of "nothing lost": `edgeboot chaos` over 100,000 messages and at least 50 kills, spread
  * over runner, host, main and broker. Prints the account as a table in Markdown.
  *
- *   node bench/chaos.ts [--messages 100000] [--rate 800] [--kills 55] [--seed 1] [--json FILE]
+ *   node bench/chaos.ts [--messages 100000] [--rate 800] [--kills 55] [--poison-every 4000]
+ *                       [--seed 1] [--json FILE]
  *
  * Exits as `edgeboot chaos` does: 5 when anything was lost or came out of order.
  */
@@ -18,13 +19,27 @@ const { values } = parseArgs({
     messages: { type: 'string', default: '100000' },
     rate: { type: 'string', default: '800' },
     kills: { type: 'string', default: '55' },
+    // Each that hangs or ends its host holds its pipeline up for seconds: a run is to end some day.
+    'poison-every': { type: 'string', default: '4000' },
     seed: { type: 'string', default: '1' },
     json: { type: 'string' },
   },
 })
 const { messages, rate, kills, seed, json } = values
+const poison = ['--poison-every', values['poison-every']]
 const main = join(import.meta.dirname, '..', 'src', 'main.ts')
-const args = ['--messages', messages, '--rate', rate, '--kills', kills, '--seed', seed, '--json']
+const args = [
+  '--messages',
+  messages,
+  '--rate',
+  rate,
+  '--kills',
+  kills,
+  '--seed',
+  seed,
+  '--json',
+  ...poison,
+]
 const child = spawn(process.execPath, [main, 'chaos', ...args], {
   stdio: ['ignore', 'pipe', 'inherit'],
 })
