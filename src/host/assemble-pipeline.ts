@@ -3,7 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
 import { childMark, markVariable } from '../core/process-mark.ts'
-import type { ModelPackage } from '../models/model-package.ts'
+import { type ModelPackage, sharesHost } from '../models/model-package.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import type { Recorder } from '../pipeline/recorder.ts'
@@ -96,7 +96,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       batch: settings.batch,
       timeoutMs: settings.timeoutMs,
       attempts: settings.attempts,
-      sharesHost: model.runtime === 'javascript',
+      sharesHost: sharesHost(model),
       retained: settings.source.retained,
     },
   )

@@ -19,7 +19,10 @@ const entryFiles: readonly { readonly file: string; readonly runtime: RuntimeKin
 const shownNamesMax = 8
 
 /** How a model is loaded. */
-export type DetectedEntry = Pick<ModelPackage, 'runtime' | 'folder' | 'entryFile' | 'functionName'>
+export type DetectedEntry = Pick<
+  ModelPackage,
+  'runtime' | 'format' | 'folder' | 'entryFile' | 'functionName' | 'manifest'
+>
 
 /**
  * Finds what a model is started with: `index.py`, else `index.ts`, `.mts`, `.mjs` or `.js`.
@@ -32,7 +35,8 @@ export type DetectedEntry = Pick<ModelPackage, 'runtime' | 'folder' | 'entryFile
 export async function detectEntry(folder: string, model: string): Promise<DetectedEntry> {
   for (const { file, runtime } of entryFiles) {
     const entryFile = join(folder, file)
-    if ((await pathKind(entryFile)) === 'file') return { runtime, folder, entryFile }
+    if ((await pathKind(entryFile)) === 'file')
+      return { runtime, format: 'module', folder, entryFile }
   }
   const wanted = entryFiles.map(({ file }) => file).join(', ')
   throw await noEntry(model, folder, `looked for ${wanted}`)
@@ -78,7 +82,13 @@ export async function findModule(
     const path = join(folder, ...parts)
     for (const entryFile of [`${path}.py`, join(path, '__init__.py')]) {
       if ((await pathKind(entryFile)) === 'file') {
-        return { runtime: 'python', folder, entryFile, functionName: module.function }
+        return {
+          runtime: 'python',
+          format: 'module',
+          folder,
+          entryFile,
+          functionName: module.function,
+        }
       }
     }
   }

@@ -26,10 +26,6 @@ export function createRunner(
         ? createInlineRunner(spec, listener, options)
         : createThreadRunner(spec, listener, options)
     default:
-      return unknownRuntime(runtime)
+      throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${runtime}"`)
   }
-}
-
-function unknownRuntime(runtime: never): never {
-  throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${String(runtime)}"`)
 }

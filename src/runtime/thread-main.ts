@@ -1,14 +1,15 @@
 /**
- * Entry of the worker thread that runs a JavaScript model. Speaks with `thread-runner.ts` through a
+ * Entry of the worker thread that runs a model: JavaScript, or what JavaScript can run. Speaks with `thread-runner.ts` through a
  * port of its own, so that nothing that a model does with `parentPort` means anything.
  */
 import { workerData, type MessagePort } from 'node:worker_threads'
 import type { Writable } from 'node:stream'
-import { decodeInfer, encodeResult } from './batch-codec.ts'
-import { executeBatch } from './batch-executor.ts'
+import { decodeInfer, encodeResult, resultBytesMax } from './batch-codec.ts'
 import type { ModelConstants } from './model-context.ts'
 import { createModelLog } from './model-log.ts'
-import { loadModel, ModelLoadError, type LoadedModel } from './model-module.ts'
+import type { ModelExecutor } from './model-executor.ts'
+import { ModelLoadError } from './model-module.ts'
+import { openExecutor } from './open-executor.ts'
 import { ProgressMark } from './progress-mark.ts'
 import type { ThreadData, ToHost, ToThread } from './thread-messages.ts'
 
@@ -32,39 +33,36 @@ await serve(port)
 
 async function serve(port: MessagePort): Promise<void> {
   const send = (message: ToHost): void => port.postMessage(message)
-  let model: LoadedModel
-  try {
-    model = await loadModel(data.model)
-  } catch (thrown) {
-    if (!(thrown instanceof ModelLoadError)) throw thrown
-    send({ type: 'failed', ...thrown.failure })
-    port.close()
-    return
-  }
   const constants: ModelConstants = {
     rule: data.rule,
     model: { name: data.model.name, version: data.model.version },
     params: data.params,
     log: createModelLog((message) => send({ type: 'log', ...message })),
   }
+  let executor: ModelExecutor
+  try {
+    executor = await openExecutor({ model: data.model, constants, resultBytesMax })
+  } catch (thrown) {
+    if (!(thrown instanceof ModelLoadError)) throw thrown
+    send({ type: 'failed', ...thrown.failure })
+    port.close()
+    return
+  }
   let turn = Promise.resolve()
   port.on('message', (message: ToThread) => {
-    turn = turn.then(() =>
-      message === 'drain' ? leave() : runBatch(port, model, constants, message),
-    )
+    turn = turn.then(() => (message === 'drain' ? leave() : runBatch(port, executor, message)))
   })
-  send({ type: 'ready', engine: `Node ${process.versions.node}` })
+  send({ type: 'ready', engine: executor.engine })
 }
 
 async function runBatch(
   port: MessagePort,
-  model: LoadedModel,
-  constants: ModelConstants,
+  executor: ModelExecutor,
   body: ArrayBuffer,
 ): Promise<void> {
   const { batchId, items } = decodeInfer(new Uint8Array(body))
   mark.enter(batchId)
-  await executeBatch(model, constants, items, mark, (first, outcomes) => {
+  await executor.execute(items, mark, (first, outcomes) => {
     const { buffer } = encodeResult({ batchId, first, outcomes })
     port.postMessage(buffer, [buffer as ArrayBuffer])
   })

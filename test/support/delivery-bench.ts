@@ -157,6 +157,7 @@ export class DeliveryBench {
         name: 'echo',
         version: 'folder',
         runtime: 'javascript',
+        format: 'module',
         folder: this.scratch.path('models/echo'),
         entryFile: this.#entryFile,
         modelsFolder: this.scratch.path('models'),

@@ -3,7 +3,8 @@ import { dirname, join } from 'node:path'
 import { type Clock, systemClock } from '../../src/core/clock.ts'
 import type { EdgebootError } from '../../src/core/errors.ts'
 import type { LogFields, LogLevel } from '../../src/core/log.ts'
-import type { ModelPackage, RuntimeKind } from '../../src/models/model-package.ts'
+import type { ModelFormat, ModelPackage, RuntimeKind } from '../../src/models/model-package.ts'
+import type { ModelManifest } from '../../src/models/model-manifest.ts'
 import { createRunner } from '../../src/runtime/create-runner.ts'
 import type { InferOutcome, Runner, RunnerReady, RunnerSpec } from '../../src/runtime/runner.ts'
 import { runnerEnvironment } from '../../src/runtime/worker-environment.ts'
@@ -13,6 +14,9 @@ import { Scratch } from './scratch.ts'
 /** What a test may say of the model that it runs. */
 export interface ModelUnderTest {
   readonly runtime: RuntimeKind
+  /** Default: code with a handler. */
+  readonly format?: ModelFormat
+  readonly manifest?: ModelManifest
   /** Absolute folder of the model. */
   readonly folder: string
   /** Name of the entry file in it. */
@@ -45,10 +49,12 @@ export function specOf(model: ModelUnderTest): RunnerSpec {
     name: model.name ?? 'told',
     version: 'folder',
     runtime: model.runtime,
+    format: model.format ?? 'module',
     folder: model.folder,
     entryFile: join(model.folder, model.entry),
     modelsFolder: model.modelsFolder ?? dirname(model.folder),
     ...(model.functionName === undefined ? {} : { functionName: model.functionName }),
+    ...(model.manifest === undefined ? {} : { manifest: model.manifest }),
   }
   return {
     pipeline: 'sub_process_b1_told_0',

@@ -15,6 +15,7 @@ export const model: ModelPackage = {
   name: 'echo',
   version: 'folder',
   runtime: 'python',
+  format: 'module',
   folder: '/models/echo',
   entryFile: '/models/echo/index.py',
   modelsFolder: '/models',

@@ -90,6 +90,7 @@ async function plant(
         name: 'echo',
         version: 'folder',
         runtime: 'javascript',
+        format: 'module',
         folder: scratch.path(modelFolder),
         entryFile,
         modelsFolder: join(scratch.folder, 'models'),

@@ -22,7 +22,7 @@ test('prefers Python, then TypeScript, then JavaScript', async () => {
     const entryFile = await scratch.write(file)
     const runtime = file === 'index.py' ? 'python' : 'javascript'
     const found = await detectEntry(scratch.folder, 'thr')
-    assert.deepEqual(found, { runtime, folder: scratch.folder, entryFile })
+    assert.deepEqual(found, { runtime, format: 'module', folder: scratch.folder, entryFile })
   }
 })
 
@@ -76,6 +76,7 @@ test("finds the module and the function of v0's edge_mode", async () => {
     const found = await detectModule([scratch.path('none'), scratch.folder], module, 'm')
     assert.deepEqual(found, {
       runtime: 'python',
+      format: 'module',
       folder: scratch.folder,
       entryFile,
       functionName: 'telm_temperature',
