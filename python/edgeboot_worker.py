@@ -312,7 +312,8 @@ class WrongResultCount(Exception):
 
 
 class LoadFailure(Exception):
-    """A model that cannot be loaded; kind is one of no-handler, syntax, import."""
+    """A model that cannot be loaded; kind is one of no-handler, syntax, import,
+    file, mismatch, engine: see ``src/runtime/worker-messages.ts``."""
 
     def __init__(self, kind, message, where=None, trace=None):
         super(LoadFailure, self).__init__(message)

@@ -1,5 +1,6 @@
 import { cliErrors } from './cli-errors.ts'
 import type { ErrorEntry } from './error-entry.ts'
+import { modelErrors } from './model-errors.ts'
 
 /**
  * Every error code with its exit status, whether a retry can help, and the fix.
@@ -177,11 +178,17 @@ export const catalogue = {
     retryable: false,
     fix: 'Install what the model imports for the interpreter that runs it, or correct the import.',
   },
+  ...modelErrors,
 
   RUNNER_INTERPRETER_MISSING: {
     exit: 1,
     retryable: false,
     fix: 'Install Python 3, or name an interpreter with python: in the func or EDGEBOOT_PYTHON.',
+  },
+  RUNNER_ENGINE_MISSING: {
+    exit: 1,
+    retryable: false,
+    fix: 'Install what the message names where edgeboot is installed, or in the environment of the model.',
   },
   RUNNER_START_TIMEOUT: {
     exit: 1,

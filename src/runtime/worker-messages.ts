@@ -4,8 +4,12 @@ import { logLevels, type LogLevel } from '../core/log.ts'
 import { protocolError } from './frame.ts'
 import type { RunnerReady, RunnerSpec } from './runner.ts'
 
-/** Why a model could not be loaded. */
-type LoadFailureKind = 'no-handler' | 'syntax' | 'import'
+/**
+ * Why a model could not be loaded: its code (`no-handler`, `syntax`, `import`), its file (`file`:
+ * damaged, or not what the engine takes), a manifest that says otherwise than the model (`mismatch`),
+ * an engine that is not installed (`engine`).
+ */
+type LoadFailureKind = keyof typeof codes
 
 /** A model that could not be loaded, as its runner tells it. */
 export interface LoadFailure {
@@ -28,7 +32,10 @@ const codes = {
   'no-handler': 'MODEL_NO_HANDLER',
   syntax: 'MODEL_SYNTAX',
   import: 'MODEL_IMPORT_FAILED',
-} as const satisfies Record<LoadFailureKind, string>
+  file: 'MODEL_FILE_INVALID',
+  mismatch: 'MODEL_MANIFEST_MISMATCH',
+  engine: 'RUNNER_ENGINE_MISSING',
+} as const
 
 /**
  * Checks a `ready`.

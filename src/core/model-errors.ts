@@ -1,0 +1,15 @@
+import type { ErrorEntry } from './error-entry.ts'
+
+/** The part of the catalogue that is about model files and what their manifests say of them. */
+export const modelErrors = {
+  MODEL_FILE_INVALID: {
+    exit: 1,
+    retryable: false,
+    fix: 'Export the model anew and put the whole file into the package; docs/models.md says what each kind takes.',
+  },
+  MODEL_MANIFEST_MISMATCH: {
+    exit: 1,
+    retryable: false,
+    fix: 'Let the field of model.yaml that is named above say what the model says.',
+  },
+} as const satisfies Record<string, ErrorEntry>
