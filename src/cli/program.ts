@@ -6,6 +6,7 @@ import { addDemoCommand } from './demo.ts'
 import { addDlqCommand } from './dlq.ts'
 import { addExplainCommand } from './explain.ts'
 import { addMigrateCommand } from './migrate.ts'
+import { addModelCommand } from './model.ts'
 import { addRunCommand } from './run.ts'
 import { addSchemaCommand } from './schema.ts'
 import { addValidateCommand } from './validate.ts'
@@ -22,6 +23,7 @@ Examples:
   edgeboot run --config conf/config.yaml
   edgeboot explain --topic plant/pump-1  why a result does not come
   edgeboot dlq list                      what was given up, and why
+  edgeboot model run my-model            try a model on this machine, without a broker
 
 Exit status: 0 fine, 1 failure, 2 usage, 3 invalid configuration, 4 cannot connect or listen,
 5 loss detected.`
@@ -42,6 +44,7 @@ export function createProgram(io: CommandIo, version: string): Command {
   addValidateCommand(program, io)
   addExplainCommand(program, io)
   addDlqCommand(program, io)
+  addModelCommand(program, io)
   addSchemaCommand(program, io)
   addMigrateCommand(program, io)
   addDemoCommand(program, io, version)

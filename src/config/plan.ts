@@ -1,12 +1,11 @@
 import { dirname, join, resolve } from 'node:path'
-import { parseDurationMs } from './duration.ts'
 import { planBrokers } from './plan-brokers.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planFuncs } from './plan-funcs.ts'
+import { planModelLimits } from './plan-model-limits.ts'
 import { planRules } from './plan-rules.ts'
 import { readSecret } from './plan-secret.ts'
 import type { ModelsSettings, Settings, WebSettings } from './settings.ts'
-import { parseSizeBytes } from './size.ts'
 
 /**
  * Decides everything that a configuration leaves open, and finds the mistakes that no schema can
@@ -74,18 +73,10 @@ function isLoopback(host: string): boolean {
 
 function planModels(context: PlanContext): ModelsSettings {
   const { models } = context.config
-  const limits = models?.limits
   return {
     folder: modelsFolder(context),
     download: models?.download ?? defaultDownload(context),
-    limits: {
-      packageBytesMax: parseSizeBytes(limits?.packageBytesMax ?? '512MiB') ?? 0,
-      unpackedBytesMax: parseSizeBytes(limits?.unpackedBytesMax ?? '2GiB') ?? 0,
-      entriesMax: limits?.entriesMax ?? 20_000,
-      ratioMax: limits?.ratioMax ?? 200,
-      idleMs: parseDurationMs(limits?.idleTimeout ?? '30s') ?? 0,
-      totalMs: parseDurationMs(limits?.totalTimeout ?? '30m') ?? 0,
-    },
+    limits: planModelLimits(models?.limits),
   }
 }
 
