@@ -1,6 +1,7 @@
 import { cliErrors } from './cli-errors.ts'
 import type { ErrorEntry } from './error-entry.ts'
 import { modelErrors } from './model-errors.ts'
+import { storeErrors } from './store-errors.ts'
 
 /**
  * Every error code with its exit status, whether a retry can help, and the fix.
@@ -12,6 +13,8 @@ import { modelErrors } from './model-errors.ts'
  */
 export const catalogue = {
   ...cliErrors,
+  ...modelErrors,
+  ...storeErrors,
 
   CONFIG_NOT_FOUND: {
     exit: 3,
@@ -179,6 +182,7 @@ export const catalogue = {
     fix: 'Install what the model imports for the interpreter that runs it, or correct the import.',
   },
   ...modelErrors,
+  ...storeErrors,
 
   RUNNER_INTERPRETER_MISSING: {
     exit: 1,

@@ -10,6 +10,7 @@ import type { FromHost } from './host-messages.ts'
 import type { StartHostProcess } from './host-process.ts'
 import { PipelineBooks } from './pipeline-books.ts'
 import type { ReadHostRecord } from './recorder/host-record.ts'
+import type { PipelineTarget, Replacement } from './replacement.ts'
 import { SupervisedHost } from './supervised-host.ts'
 import type { PipelineState, PipelineStatus } from './system-view.ts'
 
@@ -21,6 +22,8 @@ export interface PipelineSupervisorOptions {
     model: ModelSource,
     onState: (state: 'FETCHING' | 'VERIFYING', detail: string) => void,
   ) => Promise<ModelPackage>
+  /** Hears of every package that is loaded and serves. Must not throw. */
+  readonly tookOver: (model: ModelPackage) => void
   readonly startHost: StartHostProcess
   readonly readHostRecord: ReadHostRecord
   readonly hostEnvironment: Readonly<Record<string, string>>
@@ -30,23 +33,6 @@ export interface PipelineSupervisorOptions {
   readonly random: () => number
   readonly log: Logger
 }
-
-/** What a pipeline is to be from now on. Without a model, the supervisor gets it itself. */
-export interface PipelineTarget {
-  readonly pipeline: PipelineSettings
-  readonly model?: ModelPackage
-}
-
-/** What became of a replacement. */
-export type Replacement =
-  /** The new one took over; `gapMs` after the old one had read its last, it began to connect. */
-  | { readonly kind: 'replaced'; readonly gapMs: number }
-  /** The old one did not serve: the new one begins in its place, whatever comes of it. */
-  | { readonly kind: 'begun' }
-  /** The new one cannot load its model, and the old one goes on. `reason` is a clause. */
-  | { readonly kind: 'refused'; readonly reason: string }
-  /** Everything stops. */
-  | { readonly kind: 'stopped' }
 
 /** A host that stands by to take over. */
 interface Successor {
@@ -317,6 +303,7 @@ export class PipelineSupervisor {
     this.#hasStarted = true
     this.#become('STARTING', 'connecting')
     host.go()
+    this.#tellOfTakeover()
   }
 
   #stateTold({ state, reason, engine }: FromHost & { type: 'state' }): void {
@@ -324,8 +311,13 @@ export class PipelineSupervisor {
     if (engine !== undefined && !this.#hasStarted) {
       this.#hasStarted = true
       this.#policy.started()
+      this.#tellOfTakeover()
     }
     if (!this.#stopping && !this.#halting) this.#become(state, reason)
+  }
+
+  #tellOfTakeover(): void {
+    if (this.#model !== undefined) this.#options.tookOver(this.#model)
   }
 
   #exited(error: EdgebootError): void {

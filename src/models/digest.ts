@@ -15,6 +15,11 @@ export interface ExpectedDigests {
   readonly sha256?: Digest
 }
 
+/** Whether a text is a SHA-256 as the store writes it, and so is safe as the name of a folder. */
+export function isSha256(value: unknown): value is string {
+  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
+}
+
 /**
  * Reads the digests of a model source.
  *

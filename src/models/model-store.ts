@@ -5,16 +5,18 @@ import { asEdgebootError } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/log.ts'
 import { detectEntry, detectModule, findModule, type DetectedEntry } from './detect-entry.ts'
 import { folderContents } from './folder-contents.ts'
-import { expectedDigests, hasDigest, type ExpectedDigests } from './digest.ts'
+import { expectedDigests, hasDigest, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { assertModelName } from './model-name.ts'
 import type { ModelPackage } from './model-package.ts'
 import { addressFingerprint, displayAddress, isRemoteAddress } from './package-address.ts'
 import { PackageFetcher, statPackage, type FetchReport } from './package-fetcher.ts'
+import { ModelVersions } from './model-versions.ts'
 import { PackageFolder, type StoredPackage } from './package-folder.ts'
 import { pathKind } from './path-kind.ts'
 import { SharedWork } from './shared-work.ts'
-import { nowhereError, unsupportedAddressError } from './source-error.ts'
+import { heldBackError, nowhereError, unsupportedAddressError } from './source-error.ts'
 import { asStoreError } from './store-error.ts'
+import { heldVersion, withOrigin, type HeldVersion } from './version-record.ts'
 
 /** What a store works with. */
 export interface ModelStoreOptions {
@@ -38,13 +40,16 @@ export interface ResolveOptions {
 /**
  * Turns what a configuration says of a model into a package on the disk, proven as configured.
  *
- * In this order: a folder put there by hand, unless the policy is `always`; a package of the
- * store with the configured digest, without any network; without a digest, what was fetched from
- * the same address before, unless the policy is `always`; the address. When that fails and the
- * model has an earlier package, that one is kept and a warning says why. The constructor acquires
- * nothing, and nothing is held between calls.
+ * In this order: the version that an operator activated; a folder put there by hand, unless the
+ * policy is `always`; a package of the store with the configured digest, without any network;
+ * without a digest, what was fetched from the same address before, unless the policy is `always`;
+ * the address. When that fails, or gives a version that is held back, and the model has an earlier
+ * package, that one is kept and a warning says why. What it hands out is not active by that: see
+ * {@link ModelStore.versions}. The constructor acquires nothing, and nothing is held between calls.
  */
 export class ModelStore {
+  /** Which version serves: to be told by whoever runs what {@link ModelStore.resolve} hands out. */
+  readonly versions: ModelVersions
   readonly #settings: ModelsSettings
   readonly #log: Logger
   readonly #store: PackageFolder
@@ -59,6 +64,7 @@ export class ModelStore {
     const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
     this.#store = new PackageFolder(settings.folder, clock, warn)
     const store = this.#store
+    this.versions = new ModelVersions({ folder: settings.folder, packages: store, clock, log })
     this.#fetcher = new PackageFetcher({ store, limits: settings.limits, clock, log, fetch })
   }
 
@@ -68,7 +74,7 @@ export class ModelStore {
    *
    * @throws `CONFIG_INVALID` for an unsafe name or a malformed digest; with no earlier package to
    * keep: `MODEL_NOT_FOUND`, `MODEL_DOWNLOAD_*`, `MODEL_DIGEST_MISMATCH`, `MODEL_PACKAGE_*`,
-   * `MODEL_NO_ENTRY`, `MODEL_STORE_FAILED`; the reason of `signal`.
+   * `MODEL_NO_ENTRY`, `MODEL_HELD_BACK`, `MODEL_STORE_FAILED`; the reason of `signal`.
    */
   async resolve(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
     options.signal?.throwIfAborted()
@@ -81,6 +87,8 @@ export class ModelStore {
         advice: 'MD5 detects damage, not forgery: configure modelSha256',
       })
     }
+    const pinned = await this.#pinned(source, expected)
+    if (pinned !== undefined) return pinned
     // An address is what `always` looks at; without one there is only the disk.
     if (this.#settings.download !== 'always' || source.address === undefined) {
       const placed = await this.#placed(source)
@@ -104,6 +112,20 @@ export class ModelStore {
       })
       return kept
     }
+  }
+
+  /** What an operator chose, unless the configuration names something else. */
+  async #pinned(source: ModelSource, expected: ExpectedDigests): Promise<ModelPackage | undefined> {
+    const { pinned, active } = await this.versions.read(source.name)
+    if (!pinned || active === undefined) return undefined
+    const stored = await this.#store.find(active.sha256)
+    if (stored !== undefined && matchesDigests(stored, expected)) {
+      return await this.#fromStored(source, stored)
+    }
+    const reason =
+      stored === undefined ? 'it is gone from the store' : 'the configuration names another digest'
+    this.#warnOnce('model.pin-overruled', source.name, { version: active.version, reason })
+    return undefined
   }
 
   /** A model that somebody put into the models folder by hand, pyboot's way. */
@@ -153,9 +175,10 @@ export class ModelStore {
     if (this.#settings.download === 'always' || address === undefined) return undefined
     // A path is cheap to look at, and may have been replaced since.
     if (addresses.some((other) => !isRemoteAddress(other))) return undefined
-    const active = await this.#store.active(source.name)
-    if (active?.addressFingerprint !== addressFingerprint(address)) return undefined
-    return await this.#store.find(active.sha256)
+    const { origins } = await this.versions.read(source.name)
+    const fingerprint = addressFingerprint(address)
+    const origin = origins.find(({ addressFingerprint: other }) => other === fingerprint)
+    return origin === undefined ? undefined : await this.#store.find(origin.sha256)
   }
 
   /** Where to look, in order. A zip put there by hand goes before the network unless `always`. */
@@ -193,30 +216,46 @@ export class ModelStore {
     return await this.#use(source, stored, address)
   }
 
-  /** Takes a package of the store into use, once it is known that it can be started. */
+  /** Hands out a package of the store that can be started, or what is to be used in its place. */
   async #use(
     source: ModelSource,
     stored: StoredPackage,
     address: string | undefined,
   ): Promise<ModelPackage> {
     const result = await this.#fromStored(source, stored)
+    const { sha256 } = stored
     const origin = address ?? join(this.#settings.folder, `${source.name}.zip`)
-    try {
-      const { changed, previous } = await this.#store.activate(source.name, {
-        sha256: stored.sha256,
-        address: displayAddress(origin),
-        addressFingerprint: addressFingerprint(origin),
-      })
-      if (changed) {
-        const { version } = result
-        this.#log.info('model.activated', { model: source.name, version, previous })
-      }
-    } catch (thrown) {
-      // The package is proven and there; only the next start will not know that it was active.
-      const error = asEdgebootError(asStoreError(thrown, 'record it', this.#settings.folder))
-      this.#log.warn('model.activation-unrecorded', { model: source.name, reason: error.message })
+    const place = {
+      address: displayAddress(origin),
+      addressFingerprint: addressFingerprint(origin),
     }
-    return result
+    try {
+      await this.versions.change(source.name, (record) => withOrigin(record, { sha256, ...place }))
+    } catch (thrown) {
+      // The package is proven and there; only the next start will not know where it came from.
+      const { message } = asEdgebootError(thrown)
+      this.#log.warn('model.activation-unrecorded', { model: source.name, reason: message })
+    }
+    const held = heldVersion(await this.versions.read(source.name), sha256)
+    return held === undefined ? result : await this.#insteadOf(result, held, source)
+  }
+
+  async #insteadOf(
+    { name, version }: ModelPackage,
+    { by, reason }: HeldVersion,
+    source: ModelSource,
+  ): Promise<ModelPackage> {
+    const kept = await this.#previous(source)
+    const error = heldBackError(name, version, `${reason} (${by})`)
+    if (kept === undefined) throw error
+    this.#warnOnce('model.held-back', name, {
+      version,
+      by,
+      reason,
+      serves: kept.version,
+      fix: error.fix,
+    })
+    return kept
   }
 
   async #fromStored(source: ModelSource, stored: StoredPackage): Promise<ModelPackage> {
@@ -251,11 +290,12 @@ export class ModelStore {
     return await detectEntry(folders[0] ?? this.#settings.folder, source.name)
   }
 
-  /** What served before: the active package, else a folder put there by hand. */
+  /** What served before, else what the address gave last, else a folder put there by hand. */
   async #previous(source: ModelSource): Promise<ModelPackage | undefined> {
-    const active = await this.#store.active(source.name)
-    for (const sha256 of [active?.sha256, active?.previous]) {
-      if (sha256 === undefined) continue
+    const record = await this.versions.read(source.name)
+    const { active, previous, origins } = record
+    for (const sha256 of [active, previous, ...origins].map((one) => one?.sha256)) {
+      if (sha256 === undefined || heldVersion(record, sha256) !== undefined) continue
       const stored = await this.#store.find(sha256)
       if (stored === undefined) continue
       // One that cannot be started is no help; what is thrown then is why the new one failed.
@@ -276,7 +316,7 @@ export class ModelStore {
   }
 
   #warnOnce(event: string, model: string, fields: LogFields): void {
-    const key = `${event} ${model}`
+    const key = JSON.stringify([event, model, fields])
     if (this.#said.has(key)) return
     this.#said.add(key)
     this.#log.warn(event, { model, ...fields })

@@ -3,17 +3,9 @@ import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../core/clock.ts'
 import type { LogFields } from '../core/log.ts'
-import { matchesDigests, type ExpectedDigests } from './digest.ts'
+import { isSha256, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { pathKind } from './path-kind.ts'
-import {
-  isSha256,
-  readActiveRecord,
-  readPackageRecord,
-  replaceRecord,
-  type ActiveRecord,
-  type PackageRecord,
-  type ReadRecord,
-} from './store-records.ts'
+import { readPackageRecord, type PackageRecord } from './store-records.ts'
 import { syncFolder } from './unpack-zip.ts'
 
 /** A package in the store, whole. */
@@ -34,14 +26,13 @@ const temporaryAgeMaxMs = 24 * 60 * 60_000
  *
  * - `packages/<sha256>/files/…` and, written last, `packages/<sha256>/package.json`. The folder
  *   appears by one rename, complete; one without a valid record counts as absent.
- * - `active/<model>.json` says which package a model name stands for, and what it was before.
+ * - `active/<model>.json` says which package a model name stands for: see {@link ModelVersions}.
  * - `tmp/<pid>-<start of the process>-<random>` while something is under way.
  *
  * Several processes may share it. Errors of the file system come as they are.
  */
 export class PackageFolder {
   readonly #packages: string
-  readonly #active: string
   readonly #temporary: string
   readonly #clock: Clock
   readonly #warn: (event: string, fields: LogFields) => void
@@ -54,7 +45,6 @@ export class PackageFolder {
   ) {
     const store = join(modelsFolder, '.edgeboot')
     this.#packages = join(store, 'packages')
-    this.#active = join(store, 'active')
     this.#temporary = join(store, 'tmp')
     this.#clock = clock
     this.#warn = warn
@@ -63,11 +53,13 @@ export class PackageFolder {
   /** The package of this digest, if it is there and whole. */
   async find(sha256: string): Promise<StoredPackage | undefined> {
     const folder = join(this.#packages, sha256)
-    const record = this.#trust(
-      join(folder, 'package.json'),
-      await readPackageRecord(join(folder, 'package.json')),
-    )
-    if (record === undefined || record.sha256 !== sha256) return undefined
+    const file = join(folder, 'package.json')
+    const read = await readPackageRecord(file)
+    if (read.kind === 'unreadable') {
+      this.#warn('model.record-unreadable', { file, reason: read.reason })
+    }
+    if (read.kind !== 'record' || read.record.sha256 !== sha256) return undefined
+    const { record } = read
     const filesFolder = join(folder, 'files')
     const rootFolder = join(filesFolder, record.root)
     if ((await pathKind(rootFolder)) !== 'folder') return undefined
@@ -113,38 +105,17 @@ export class PackageFolder {
     return { sha256, md5, filesFolder, rootFolder: join(filesFolder, root) }
   }
 
-  /** What a model name stands for, if anything. */
-  async active(model: string): Promise<ActiveRecord | undefined> {
-    const file = this.#activeFile(model)
-    return this.#trust(file, await readActiveRecord(file))
-  }
-
-  /** Records what a model name stands for. Does nothing when the record says so already. */
-  async activate(
-    model: string,
-    record: Pick<ActiveRecord, 'sha256' | 'address' | 'addressFingerprint'>,
-  ): Promise<{ changed: boolean; previous?: string }> {
-    const old = await this.active(model)
-    const sameAddress = old?.addressFingerprint === record.addressFingerprint
-    if (old !== undefined && old.sha256 === record.sha256 && sameAddress) return { changed: false }
-    const samePackage = old?.sha256 === record.sha256
-    const previous = samePackage ? old.previous : old?.sha256
-    await mkdir(this.#active, { recursive: true })
-    await mkdir(this.#temporary, { recursive: true })
-    await replaceRecord(this.#activeFile(model), this.#temporaryPath() + '.json', {
-      format: 1,
-      ...record,
-      since: samePackage ? old.since : new Date(this.#clock.now()).toISOString(),
-      ...(previous === undefined ? {} : { previous }),
-    })
-    return { changed: !samePackage, ...(previous === undefined ? {} : { previous }) }
-  }
-
   /** Makes a folder for something under way. Whoever asks removes it. */
   async makeTemporary(): Promise<string> {
     const folder = this.#temporaryPath()
     await mkdir(folder, { recursive: true })
     return folder
+  }
+
+  /** A name for a file that is about to be renamed to another place of the store. */
+  async temporaryFile(): Promise<string> {
+    await mkdir(this.#temporary, { recursive: true })
+    return `${this.#temporaryPath()}.json`
   }
 
   /**
@@ -181,20 +152,8 @@ export class PackageFolder {
     return (await namesIn(this.#packages)).filter(isSha256)
   }
 
-  #activeFile(model: string): string {
-    return join(this.#active, `${model}.json`)
-  }
-
   #temporaryPath(): string {
     return join(this.#temporary, `${process.pid}-${processStart()}-${randomUUID()}`)
-  }
-
-  #trust<T>(file: string, read: ReadRecord<T>): T | undefined {
-    if (read.kind === 'record') return read.record
-    if (read.kind === 'unreadable') {
-      this.#warn('model.record-unreadable', { file, reason: read.reason })
-    }
-    return undefined
   }
 }
 

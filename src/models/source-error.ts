@@ -41,3 +41,15 @@ export function unsupportedAddressError(model: string, address: string): Edgeboo
     },
   )
 }
+
+/** Says that the only version of a model that can be had was refused before: `MODEL_HELD_BACK`. */
+export function heldBackError(model: string, version: string, reason: string): EdgebootError {
+  return new EdgebootError(
+    'MODEL_HELD_BACK',
+    `version ${version} of model '${model}' is held back: ${reason}`,
+    {
+      details: { model, version },
+      fix: `Give the func another package; or let this one run all the same: edgeboot model activate ${model} ${version}`,
+    },
+  )
+}

@@ -2,14 +2,10 @@ import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelNameFault } from '../core/model-name.ts'
 import { detectEntry, type DetectedEntry } from './detect-entry.ts'
+import { isSha256 } from './digest.ts'
 import { pathKind } from './path-kind.ts'
-import {
-  isSha256,
-  readActiveRecord,
-  readPackageRecord,
-  type ActiveRecord,
-  type PackageRecord,
-} from './store-records.ts'
+import { readPackageRecord, readVersionRecord, type PackageRecord } from './store-records.ts'
+import type { VersionRecord } from './version-record.ts'
 
 /** What is found out about a package by looking at it. */
 export interface ListedEntry {
@@ -35,7 +31,7 @@ export interface ListedFolder extends ListedEntry {
 export interface StoreListing {
   readonly packages: ReadonlyMap<string, ListedPackage>
   /** By model. */
-  readonly active: ReadonlyMap<string, ActiveRecord>
+  readonly versions: ReadonlyMap<string, VersionRecord>
   readonly folders: readonly ListedFolder[]
   /** Records that cannot be read, with the reason: what they say counts as absent. */
   readonly unreadable: readonly { readonly file: string; readonly reason: string }[]
@@ -57,15 +53,15 @@ export async function listStore(modelsFolder: string): Promise<StoreListing> {
     const folder = join(store, 'packages', sha256, 'files', read.record.root)
     packages.set(sha256, { record: read.record, folder, ...(await look(folder)) })
   }
-  const active = new Map<string, ActiveRecord>()
+  const versions = new Map<string, VersionRecord>()
   for (const name of await namesIn(join(store, 'active'))) {
     if (!name.endsWith('.json')) continue
     const file = join(store, 'active', name)
-    const read = await readActiveRecord(file)
+    const read = await readVersionRecord(file)
     if (read.kind === 'unreadable') unreadable.push({ file, reason: read.reason })
-    if (read.kind === 'record') active.set(name.slice(0, -'.json'.length), read.record)
+    if (read.kind === 'record') versions.set(name.slice(0, -'.json'.length), read.record)
   }
-  return { packages, active, folders: await placedFolders(modelsFolder), unreadable }
+  return { packages, versions, folders: await placedFolders(modelsFolder), unreadable }
 }
 
 /** Folders of the models folder that hold a model; others are the user's own affair. */

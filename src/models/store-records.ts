@@ -1,6 +1,8 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
+import { isSha256 } from './digest.ts'
 import { syncFolder } from './unpack-zip.ts'
+import { parseVersionRecord, type VersionRecord } from './version-record.ts'
 
 /** `package.json` of an unpacked package. Its presence means that the package is whole. */
 export interface PackageRecord {
@@ -20,20 +22,6 @@ export interface PackageRecord {
   readonly unpackedAt: string
 }
 
-/** Which package a model name stands for. */
-export interface ActiveRecord {
-  readonly format: 1
-  readonly sha256: string
-  /** Where the configuration said it was, without credentials and query. */
-  readonly address: string
-  /** Tells whether the configuration still says so: the address above leaves parts out. */
-  readonly addressFingerprint: string
-  /** ISO 8601. */
-  readonly since: string
-  /** What was active before, for rollback. */
-  readonly previous?: string
-}
-
 /** What reading a record comes to. A record that cannot be understood is not trusted in part. */
 export type ReadRecord<T> =
   | { readonly kind: 'record'; readonly record: T }
@@ -42,18 +30,18 @@ export type ReadRecord<T> =
 
 /** Reads a `package.json` of the store. */
 export function readPackageRecord(file: string): Promise<ReadRecord<PackageRecord>> {
-  return readRecord(file, isPackageRecord)
+  return readRecord(file, (value) => (isPackageRecord(value) ? value : undefined))
 }
 
-/** Reads an `active/<model>.json` of the store. */
-export function readActiveRecord(file: string): Promise<ReadRecord<ActiveRecord>> {
-  return readRecord(file, isActiveRecord)
+/** Reads what the store knows of a model name, `active/<model>.json`. */
+export function readVersionRecord(file: string): Promise<ReadRecord<VersionRecord>> {
+  return readRecord(file, parseVersionRecord)
 }
 
 /** Writes a record into a new file and makes it survive a power cut. */
 export async function writeRecord(
   file: string,
-  record: PackageRecord | ActiveRecord,
+  record: PackageRecord | VersionRecord,
 ): Promise<void> {
   await using handle = await open(file, 'wx', 0o644)
   await handle.writeFile(JSON.stringify(record, undefined, 2) + '\n')
@@ -64,21 +52,16 @@ export async function writeRecord(
 export async function replaceRecord(
   file: string,
   temporaryFile: string,
-  record: ActiveRecord,
+  record: VersionRecord,
 ): Promise<void> {
   await writeRecord(temporaryFile, record)
   await rename(temporaryFile, file)
   await syncFolder(dirname(file))
 }
 
-/** Whether a text is a SHA-256 as the store writes it, and so is safe as the name of a folder. */
-export function isSha256(value: unknown): value is string {
-  return typeof value === 'string' && /^[0-9a-f]{64}$/.test(value)
-}
-
 async function readRecord<T>(
   file: string,
-  isValid: (value: Record<string, unknown>) => boolean,
+  parse: (value: unknown) => T | undefined,
 ): Promise<ReadRecord<T>> {
   let text: string
   try {
@@ -89,18 +72,17 @@ async function readRecord<T>(
     return { kind: 'unreadable', reason: code ?? String(thrown) }
   }
   try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && isValid(value as Record<string, unknown>)) {
-      return { kind: 'record', record: value as T }
-    }
+    const record = parse(JSON.parse(text))
+    if (record !== undefined) return { kind: 'record', record }
     return { kind: 'unreadable', reason: 'it lacks what a record must have' }
   } catch {
     return { kind: 'unreadable', reason: 'it is not JSON' }
   }
 }
 
-function isPackageRecord(value: Record<string, unknown>): boolean {
-  const { format, sha256, md5, bytes, address, root } = value
+function isPackageRecord(value: unknown): value is PackageRecord {
+  if (typeof value !== 'object' || value === null) return false
+  const { format, sha256, md5, bytes, address, root } = value as Record<string, unknown>
   return (
     format === 1 &&
     isSha256(sha256) &&
@@ -111,17 +93,5 @@ function isPackageRecord(value: Record<string, unknown>): boolean {
     // It becomes a part of a path.
     !/[/\\\0]/.test(root) &&
     root !== '..'
-  )
-}
-
-function isActiveRecord(value: Record<string, unknown>): boolean {
-  const { format, sha256, address, addressFingerprint, since, previous } = value
-  return (
-    format === 1 &&
-    isSha256(sha256) &&
-    typeof address === 'string' &&
-    typeof addressFingerprint === 'string' &&
-    typeof since === 'string' &&
-    (previous === undefined || isSha256(previous))
   )
 }

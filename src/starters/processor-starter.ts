@@ -102,6 +102,7 @@ export class ProcessorStarter implements Starter {
             onState('FETCHING', `${address}: ${progress(bytes, total)}`),
         })
       },
+      tookOver: (model) => void store.versions.confirm(model),
       startHost,
       readHostRecord,
       hostEnvironment: hostEnvironment(environment),

@@ -66,6 +66,8 @@ export class FakeHost {
 export class SupervisorBench {
   readonly clock = new FakeClock()
   readonly hosts: FakeHost[] = []
+  /** Versions, in the order in which they took over. */
+  readonly tookOver: string[] = []
   resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
   /** What hosts leave on record, by process id. */
   readonly records = new Map<number, HostRecord>()
@@ -78,6 +80,7 @@ export class SupervisorBench {
         onState('FETCHING', 'fetching echo.zip')
         return this.resolve()
       },
+      tookOver: (taken) => void this.tookOver.push(taken.version),
       startHost: (_name, _environment, listener) => {
         const host = new FakeHost(1000 + this.hosts.length, listener)
         this.hosts.push(host)

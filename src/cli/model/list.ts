@@ -1,14 +1,17 @@
 import type { Command } from 'commander'
 import type { PipelineSettings } from '../../config/settings.ts'
 import { listStore, type ListedEntry, type StoreListing } from '../../models/store-listing.ts'
+import type { Activation, VersionRecord } from '../../models/version-record.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText, textTable } from '../text-table.ts'
 import { addModelsPlaceOptions, findModelsPlace, type ModelsPlaceFlags } from './models-place.ts'
 
 const help = `
-State: active is what the model's name stands for, previous what it stood for before (rollback goes
-there), folder is one that lies in the models folder and is used as it is, kept is a package that no
-name stands for. The same package under several names is on the disk once.
+State: active is what serves (pinned: an operator chose it), previous what served before (rollback goes
+there), held what was refused or rolled back and is not chosen again, fetched what came from the address
+and has not served yet, folder is one that lies in the models folder and is used as it is, kept is a
+package that no name stands for. The same package under several names is on the disk once. With --json,
+history has the last takeovers: when, by whom, and why.
 
 Examples:
   edgeboot model list
@@ -25,7 +28,11 @@ interface ListedModel {
   readonly format?: string
   /** Unpacked; absent for a folder. */
   readonly bytes?: number
-  readonly state: 'active' | 'previous' | 'folder' | 'kept'
+  readonly state: 'active' | 'previous' | 'held' | 'fetched' | 'folder' | 'kept'
+  /** Why it is held back, or that an operator chose it. */
+  readonly remark?: string
+  /** Of an active one: the last takeovers of the model, the latest first. */
+  readonly history?: readonly Activation[]
   /** ISO 8601: active since, or unpacked at. */
   readonly since?: string
   /** Where it came from, without credentials. */
@@ -63,7 +70,7 @@ export function addListCommand(model: Command, io: CommandIo): void {
 }
 
 function describe(
-  { packages, active, folders }: StoreListing,
+  { packages, versions, folders }: StoreListing,
   pipelines: readonly PipelineSettings[],
 ): ListedModel[] {
   const rulesOf = (name: string): string[] => [
@@ -79,20 +86,19 @@ function describe(
     rules: rulesOf(found.name),
     sharedWith: [],
   }))
-  for (const [name, record] of active) {
-    for (const state of ['active', 'previous'] as const) {
-      const sha256 = state === 'active' ? record.sha256 : record.previous
-      if (sha256 === undefined) continue
+  for (const [name, record] of versions) {
+    for (const { sha256, ...state } of statesOf(record)) {
+      // One that was refused may have been removed since; that it was refused is still true.
+      if (state.state !== 'active' && state.state !== 'previous' && !packages.has(sha256)) continue
       named.add(sha256)
-      const others = [...active].filter(
-        ([other, { sha256: theirs }]) => other !== name && theirs === sha256,
+      const others = [...versions].filter(
+        ([other, { active }]) => other !== name && active?.sha256 === sha256,
       )
       models.push({
         name,
         ...packageFacts(sha256, packages),
-        state,
-        ...(state === 'active' ? { since: record.since, address: record.address } : {}),
-        rules: state === 'active' ? rulesOf(name) : [],
+        ...state,
+        rules: state.state === 'active' ? rulesOf(name) : [],
         sharedWith: others.map(([other]) => other),
       })
     }
@@ -103,6 +109,31 @@ function describe(
     models.push({ ...packageFacts(sha256, packages), state: 'kept', rules: [], sharedWith: [] })
   }
   return models
+}
+
+/** Each version that a model's record names, once, by the most telling of its states. */
+function statesOf(
+  record: VersionRecord,
+): (Pick<ListedModel, 'state' | 'remark' | 'history' | 'since'> & { sha256: string })[] {
+  const { active, since, previous, pinned, held, history, origins } = record
+  const states: ReturnType<typeof statesOf> = []
+  if (active !== undefined) {
+    states.push({
+      sha256: active.sha256,
+      state: 'active',
+      history,
+      ...(since !== undefined && { since }),
+      ...(pinned && { remark: 'pinned' }),
+    })
+  }
+  if (previous !== undefined) states.push({ sha256: previous.sha256, state: 'previous' })
+  for (const { sha256, reason, by } of held) {
+    states.push({ sha256, state: 'held', remark: `${reason} (${by})` })
+  }
+  for (const { sha256 } of origins) {
+    if (states.every((one) => one.sha256 !== sha256)) states.push({ sha256, state: 'fetched' })
+  }
+  return states
 }
 
 function packageFacts(
@@ -143,12 +174,15 @@ function print(models: readonly ListedModel[], folder: string, io: CommandIo): v
     one.sha256?.slice(0, 12) ?? '-',
     kindText(one),
     one.bytes === undefined ? '-' : sizeText(one.bytes),
-    one.state,
+    one.remark === 'pinned' ? 'active, pinned' : one.state,
     one.rules.join(', ') || '-',
     one.since?.slice(0, 16).replace('T', ' ') ?? '-',
   ])
   const headings = ['MODEL', 'VERSION', 'SHA-256', 'KIND', 'SIZE', 'STATE', 'RULES', 'SINCE (UTC)']
   io.stdout(`${textTable(headings, rows, new Set([4])).join('\n')}\n`)
+  for (const { name, version, state, remark } of models) {
+    if (state === 'held') io.stdout(`\n${name} ${version} is held back: ${remark}\n`)
+  }
   for (const { name, version, fault } of models) {
     if (fault !== undefined) io.stdout(`\n${name ?? 'package'} ${version}: ${fault}\n`)
   }

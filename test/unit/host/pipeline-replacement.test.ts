@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict'
 import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
-import type { PipelineTarget, Replacement } from '../../../src/host/pipeline-supervisor.ts'
+import type { PipelineTarget, Replacement } from '../../../src/host/replacement.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
 import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { model, settle, SupervisorBench, type FakeHost } from '../../support/supervisor-bench.ts'
@@ -58,6 +58,7 @@ test('the old one serves until the new one has loaded its model, and is gone bef
   step.old.exit(0)
   await settle()
   assert.deepEqual(told(step.successor), ['start', 'go'])
+  assert.deepEqual(bench.tookOver, [model.version, 'newer'])
   assert.deepEqual(step.outcome, { kind: 'replaced', gapMs: 70 })
   step.successor.ready()
   const { state, modelVersion, pid, restarts } = bench.supervisor.status
@@ -93,6 +94,7 @@ test('a model that cannot be loaded refuses the replacement, and the old one goe
   step.successor.exit(0)
   await settle()
   assert.deepEqual(step.outcome, { kind: 'refused', reason })
+  assert.deepEqual(bench.tookOver, [model.version], 'the new one is not active')
   assert.deepEqual(told(step.old), ['start'])
   assert.equal(bench.supervisor.status.state, 'READY')
   assert.equal(bench.supervisor.model, model)

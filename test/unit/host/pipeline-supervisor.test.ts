@@ -35,6 +35,15 @@ test('a host that is killed is restarted after the first delay, and says why', a
   assert.equal(bench.supervisor.status.restarts, 1)
 })
 
+test('a package has taken over when its model is loaded, not when it is on the disk', async () => {
+  const bench = new SupervisorBench()
+  await bench.start()
+  assert.deepEqual(bench.tookOver, [])
+  bench.host.ready()
+  bench.host.ready()
+  assert.deepEqual(bench.tookOver, [model.version])
+})
+
 test('three hosts that never become ready break the pipeline', async () => {
   const bench = new SupervisorBench()
   await bench.start()

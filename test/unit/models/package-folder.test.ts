@@ -48,27 +48,3 @@ test('has nothing to remove where there is no store', async () => {
   assert.equal(await store.removeLeftovers(), 0)
   assert.deepEqual(await scratch.tree(), [])
 })
-
-test('remembers what was active before, and since when, across an unchanged activation', async () => {
-  await using scratch = await Scratch.make()
-  const clock = new FakeClock()
-  const store = new PackageFolder(scratch.folder, clock, deaf)
-  const [first, second] = ['a'.repeat(64), 'b'.repeat(64)] as const
-  const at = { address: '/a.zip', addressFingerprint: 'f' }
-  assert.deepEqual(await store.activate('m', { sha256: first, ...at }), { changed: true })
-  clock.advance(1000)
-  const since = new Date(clock.now()).toISOString()
-  const changed = await store.activate('m', { sha256: second, ...at })
-  assert.deepEqual(changed, { changed: true, previous: first })
-  clock.advance(1000)
-  assert.deepEqual(await store.activate('m', { sha256: second, ...at }), { changed: false })
-  await store.activate('m', { sha256: second, address: '/b.zip', addressFingerprint: 'g' })
-  assert.deepEqual(await store.active('m'), {
-    format: 1,
-    sha256: second,
-    address: '/b.zip',
-    addressFingerprint: 'g',
-    since,
-    previous: first,
-  })
-})
