@@ -1,12 +1,16 @@
 import type { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { addListCommand } from './model/list.ts'
+import { addPackCommand } from './model/pack.ts'
 
 /**
  * The commands of the group, in the order of its help: each adds itself. One file for each in
  * `model/`.
  */
-const commands: readonly ((model: Command, io: CommandIo) => void)[] = [addListCommand]
+const commands: readonly ((model: Command, io: CommandIo) => void)[] = [
+  addPackCommand,
+  addListCommand,
+]
 
 const help = `
 A model package is a folder, or a zip of one. The store, .edgeboot in the models folder, has every
