@@ -45,7 +45,7 @@ export interface TensorModel {
   /**
    * Answers one batch.
    *
-   * @param feeds - By name of the input, all of them.
+   * @param feeds - By name of the input, all of them. Their memory is used again for the next batch.
    * @param wanted - Names of the outputs that are asked for.
    */
   run(
