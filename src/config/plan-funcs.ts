@@ -102,12 +102,21 @@ function planModel(context: PlanContext, native: NativeFunc, path: ConfigPath): 
     const message = `modelName ${JSON.stringify(native.modelName)} ${fault}`
     context.error([...path, 'modelName'], message, 'it becomes the name of a folder')
   }
-  const address = planAddress(context, native, path)
+  const address = planAddress(context, native.modelAddress, [...path, 'modelAddress'])
+  const mirrors = (native.modelMirrors ?? [])
+    .map((mirror, index) => planAddress(context, mirror, [...path, 'modelMirrors', index]))
+    .filter((mirror) => mirror !== undefined)
+  const signature = planAddress(context, native.modelSignature, [...path, 'modelSignature'])
+  if (address === undefined && mirrors.length > 0) {
+    context.error([...path, 'modelMirrors'], 'modelMirrors needs a modelAddress before them')
+  }
   checkDigests(context, native, path)
   const module = planModule(context, native, path)
   return {
     name: native.modelName,
     ...(address === undefined ? {} : { address }),
+    ...(mirrors.length === 0 ? {} : { mirrors }),
+    ...(signature === undefined ? {} : { signature }),
     ...(native.modelMd5 === undefined ? {} : { md5: native.modelMd5.trim() }),
     ...(native.modelSha256 === undefined ? {} : { sha256: native.modelSha256.trim() }),
     ...(module === undefined ? {} : { module }),
@@ -116,27 +125,23 @@ function planModel(context: PlanContext, native: NativeFunc, path: ConfigPath): 
 
 function planAddress(
   context: PlanContext,
-  { modelAddress }: NativeFunc,
+  address: string | undefined,
   path: ConfigPath,
 ): string | undefined {
-  if (modelAddress === undefined) return undefined
-  const addressPath = [...path, 'modelAddress']
-  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(modelAddress)?.[1]?.toLowerCase()
+  if (address === undefined) return undefined
+  const key = String(path.findLast((part) => typeof part === 'string'))
+  const scheme = /^([a-z][a-z\d+.-]*):\/\//i.exec(address)?.[1]?.toLowerCase()
   const folder = dirname(context.surroundings.file)
-  if (scheme === undefined) return resolve(folder, modelAddress)
-  const url = URL.parse(modelAddress)
+  if (scheme === undefined) return resolve(folder, address)
+  const url = URL.parse(address)
   if (scheme === 'http' || scheme === 'https') {
     if (url === null)
-      context.error(
-        addressPath,
-        'modelAddress is not a valid address',
-        'such as https://host/model.zip',
-      )
-    return modelAddress
+      context.error(path, `${key} is not a valid address`, 'such as https://host/model.zip')
+    return address
   }
   if (scheme === 'file' && url !== null && url.host === '') return fileURLToPath(url)
-  const message = `modelAddress has the protocol ${scheme}, which is not supported`
-  context.error(addressPath, message, 'give an http or https address, or a path')
+  const message = `${key} has the protocol ${scheme}, which is not supported`
+  context.error(path, message, 'give an http or https address, or a path')
   return undefined
 }
 
@@ -152,6 +157,10 @@ function checkDigests(context: PlanContext, native: NativeFunc, path: ConfigPath
     }
   }
   const sha256 = native.modelSha256?.trim()
+  if (sha256 === undefined && context.config.models?.require === 'sha256') {
+    const message = `models.require is sha256, but the model ${native.modelName} has no modelSha256`
+    context.error(path, message, 'add it, as sha256sum prints it')
+  }
   if (sha256 !== undefined && parseDigestText('sha256', sha256) === undefined) {
     const message = `modelSha256 ${JSON.stringify(sha256)} is no SHA-256`
     context.error(

@@ -3,6 +3,7 @@ import { planBrokers } from './plan-brokers.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planFuncs } from './plan-funcs.ts'
 import { planModelLimits } from './plan-model-limits.ts'
+import { planModelProof } from './plan-model-proof.ts'
 import { planRules } from './plan-rules.ts'
 import { readSecret } from './plan-secret.ts'
 import type { ModelsSettings, Settings, WebSettings } from './settings.ts'
@@ -76,6 +77,7 @@ function planModels(context: PlanContext): ModelsSettings {
   return {
     folder: modelsFolder(context),
     download: models?.download ?? defaultDownload(context),
+    ...planModelProof(context),
     limits: planModelLimits(models?.limits),
   }
 }

@@ -94,8 +94,16 @@ const func = z
     modelAddress: text(
       'Where the package is: http(s)://… or a path relative to this file.',
     ).optional(),
+    modelMirrors: z
+      .array(text('As modelAddress.'))
+      .max(8)
+      .meta({ description: 'Where else the package is, tried in this order after modelAddress.' })
+      .optional(),
     modelMd5: text('MD5 of the zip, base64 or hex. Finds damage, not forgery.').optional(),
     modelSha256: text('SHA-256 of the zip, hex.').optional(),
+    modelSignature: text(
+      'Where the minisign signature of the zip is. Default: .minisig after the address of the zip.',
+    ).optional(),
     module: text(
       'Python module and function of one argument under models.folder, as pyboot v0 had them: industry.telemetry.telm_temperature.',
     ).optional(),
@@ -160,6 +168,15 @@ const models = z
     download: z
       .enum(['always', 'missing', 'never'])
       .meta({ description: 'When to fetch packages. Default: DOWNLOAD_MODEL, else missing.' })
+      .optional(),
+    require: z
+      .enum(['none', 'sha256', 'signature'])
+      .meta({ description: 'What a package must have to be used.', default: 'none' })
+      .optional(),
+    keys: z
+      .array(text('A public key of minisign, or the path of its file.'))
+      .max(32)
+      .meta({ description: 'Whose signatures are trusted.' })
       .optional(),
     limits: z
       .strictObject({

@@ -144,8 +144,12 @@ export interface ModelSource {
   readonly name: string
   /** `http(s)://…` or an absolute path to a zip or a folder; absent when the models folder has it. */
   readonly address?: string
+  /** Where else the package is, to be tried in this order: like `address`. */
+  readonly mirrors?: readonly string[]
   readonly md5?: string
   readonly sha256?: string
+  /** Where its signature is, like `address`; absent: `.minisig` after the address of the package. */
+  readonly signature?: string
   /** v0's `edge_mode`: a Python module under the models folder and a function of one argument in it. */
   readonly module?: { readonly name: string; readonly function: string }
 }
@@ -200,8 +204,16 @@ export interface WebSettings {
   readonly token?: string
 }
 
+/** What a package must have to be used. */
+export interface ModelProof {
+  /** `sha256`: a digest in the configuration; `signature`: one of minisign, by one of the keys. */
+  readonly require: 'none' | 'sha256' | 'signature'
+  /** Public keys of minisign, one line each. */
+  readonly keys: readonly string[]
+}
+
 /** Where model packages live and what may be fetched. */
-export interface ModelsSettings {
+export interface ModelsSettings extends ModelProof {
   /** Folder with one folder per model, and the store in `.edgeboot`. Absolute. */
   readonly folder: string
   /** `always` looks at the address on every start, `missing` only when the disk has no model, `never` forbids it. */

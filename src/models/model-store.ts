@@ -12,8 +12,10 @@ import { addressFingerprint, displayAddress, isRemoteAddress } from './package-a
 import { PackageFetcher, statPackage, type FetchReport } from './package-fetcher.ts'
 import { ModelVersions } from './model-versions.ts'
 import { PackageFolder, type StoredPackage } from './package-folder.ts'
+import { isProvenBy, unproven } from './package-proof.ts'
 import { pathKind } from './path-kind.ts'
 import { SharedWork } from './shared-work.ts'
+import { configuredSignature, mirroredAddress, sourceAddresses } from './source-addresses.ts'
 import { heldBackError, nowhereError, unsupportedAddressError } from './source-error.ts'
 import { asStoreError } from './store-error.ts'
 import { heldVersion, withOrigin, type HeldVersion } from './version-record.ts'
@@ -65,7 +67,8 @@ export class ModelStore {
     this.#store = new PackageFolder(settings.folder, clock, warn)
     const store = this.#store
     this.versions = new ModelVersions({ folder: settings.folder, packages: store, clock, log })
-    this.#fetcher = new PackageFetcher({ store, limits: settings.limits, clock, log, fetch })
+    const { limits } = settings
+    this.#fetcher = new PackageFetcher({ store, limits, proof: settings, clock, log, fetch })
   }
 
   /**
@@ -74,7 +77,8 @@ export class ModelStore {
    *
    * @throws `CONFIG_INVALID` for an unsafe name or a malformed digest; with no earlier package to
    * keep: `MODEL_NOT_FOUND`, `MODEL_DOWNLOAD_*`, `MODEL_DIGEST_MISMATCH`, `MODEL_PACKAGE_*`,
-   * `MODEL_NO_ENTRY`, `MODEL_HELD_BACK`, `MODEL_STORE_FAILED`; the reason of `signal`.
+   * `MODEL_SIGNATURE_*`, `MODEL_UNPROVEN`, `MODEL_NO_ENTRY`, `MODEL_HELD_BACK`,
+   * `MODEL_STORE_FAILED`; the reason of `signal`.
    */
   async resolve(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
     options.signal?.throwIfAborted()
@@ -89,12 +93,12 @@ export class ModelStore {
     }
     const pinned = await this.#pinned(source, expected)
     if (pinned !== undefined) return pinned
-    // An address is what `always` looks at; without one there is only the disk.
-    if (this.#settings.download !== 'always' || source.address === undefined) {
-      const placed = await this.#placed(source)
-      if (placed !== undefined) return await this.#fromFolder(source, placed)
-    }
     try {
+      // An address is what `always` looks at; without one there is only the disk.
+      if (this.#settings.download !== 'always' || source.address === undefined) {
+        const placed = await this.#placed(source)
+        if (placed !== undefined) return await this.#fromFolder(source, placed)
+      }
       return await this.#obtain(source, expected, options)
     } catch (thrown) {
       options.signal?.throwIfAborted()
@@ -119,11 +123,13 @@ export class ModelStore {
     const { pinned, active } = await this.versions.read(source.name)
     if (!pinned || active === undefined) return undefined
     const stored = await this.#store.find(active.sha256)
-    if (stored !== undefined && matchesDigests(stored, expected)) {
-      return await this.#fromStored(source, stored)
-    }
-    const reason =
-      stored === undefined ? 'it is gone from the store' : 'the configuration names another digest'
+    const isMeant = stored !== undefined && matchesDigests(stored, expected)
+    if (isMeant && this.#isProven(stored, expected)) return await this.#fromStored(source, stored)
+    const reason = isMeant
+      ? `it is not proven as models.require asks: ${this.#settings.require}`
+      : stored === undefined
+        ? 'it is gone from the store'
+        : 'the configuration names another digest'
     this.#warnOnce('model.pin-overruled', source.name, { version: active.version, reason })
     return undefined
   }
@@ -144,9 +150,14 @@ export class ModelStore {
     expected: ExpectedDigests,
     options: ResolveOptions,
   ): Promise<ModelPackage> {
-    const addresses = await this.#addresses(source)
+    if (this.#settings.require === 'sha256' && expected.sha256 === undefined) {
+      throw unproven(source, this.#settings, 'the configuration names no modelSha256')
+    }
+    const addresses = await sourceAddresses(source, this.#settings)
     const stored = await this.#known(source, expected, addresses)
-    if (stored !== undefined) return await this.#use(source, stored, source.address)
+    if (stored !== undefined && this.#isProven(stored, expected)) {
+      return await this.#use(source, stored, source.address)
+    }
     for (const [index, address] of addresses.entries()) {
       try {
         return await this.#fromAddress(source, address, expected, options)
@@ -181,17 +192,6 @@ export class ModelStore {
     return origin === undefined ? undefined : await this.#store.find(origin.sha256)
   }
 
-  /** Where to look, in order. A zip put there by hand goes before the network unless `always`. */
-  async #addresses(source: ModelSource): Promise<string[]> {
-    const { download, folder } = this.#settings
-    const zip = join(folder, `${source.name}.zip`)
-    const placed = (await pathKind(zip)) === 'file' ? [zip] : []
-    if (source.address === undefined) return placed
-    if (!isRemoteAddress(source.address)) return [...placed, source.address]
-    if (download === 'never') return placed
-    return download === 'always' ? [source.address, ...placed] : [...placed, source.address]
-  }
-
   async #fromAddress(
     source: ModelSource,
     address: string,
@@ -205,15 +205,21 @@ export class ModelStore {
       }
     }
     const { signal } = options
-    const key = JSON.stringify([address, expected.md5?.hex, expected.sha256?.hex])
+    const signature = configuredSignature(source, address, this.#settings)
+    const key = JSON.stringify([address, expected.md5?.hex, expected.sha256?.hex, signature])
+    const request = {
+      model: source.name,
+      address,
+      expected,
+      ...(signature !== undefined && { signature }),
+    }
     const stored = await this.#fetches.join(
       key,
       signal,
       (report) => tell(report, options),
-      (shared, report) =>
-        this.#fetcher.fetch({ model: source.name, address, expected }, shared, report),
+      (shared, report) => this.#fetcher.fetch(request, shared, report),
     )
-    return await this.#use(source, stored, address)
+    return await this.#use(source, stored, mirroredAddress(source, address))
   }
 
   /** Hands out a package of the store that can be started, or what is to be used in its place. */
@@ -274,6 +280,9 @@ export class ModelStore {
   }
 
   async #fromFolder(source: ModelSource, entry: DetectedEntry): Promise<ModelPackage> {
+    if (this.#settings.require !== 'none') {
+      throw unproven(source, this.#settings, `${entry.folder} is a folder`)
+    }
     if (source.md5 !== undefined || source.sha256 !== undefined) {
       this.#warnOnce('model.folder-digest-unchecked', source.name, {
         folder: entry.folder,
@@ -297,13 +306,20 @@ export class ModelStore {
     for (const sha256 of [active, previous, ...origins].map((one) => one?.sha256)) {
       if (sha256 === undefined || heldVersion(record, sha256) !== undefined) continue
       const stored = await this.#store.find(sha256)
-      if (stored === undefined) continue
+      if (stored === undefined || !isProvenBy(stored.proof, this.#settings)) continue
       // One that cannot be started is no help; what is thrown then is why the new one failed.
       const found = await this.#fromStored(source, stored).catch(() => undefined)
       if (found !== undefined) return found
     }
+    if (this.#settings.require !== 'none') return undefined
     const placed = await this.#placed(source).catch(() => undefined)
     return placed === undefined ? undefined : await this.#fromFolder(source, placed)
+  }
+
+  /** A configured digest proves what it matches, whether it was configured when that was fetched or not. */
+  #isProven(stored: StoredPackage, { sha256 }: ExpectedDigests): boolean {
+    if (this.#settings.require === 'sha256' && sha256?.hex === stored.sha256) return true
+    return isProvenBy(stored.proof, this.#settings)
   }
 
   async #clean(): Promise<void> {

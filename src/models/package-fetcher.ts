@@ -1,13 +1,14 @@
 import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelsSettings } from '../config/settings.ts'
+import type { ModelProof, ModelsSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { EdgebootError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import { checkDigests, type ExpectedDigests, type FileDigests } from './digest.ts'
-import { downloadFile } from './http-download.ts'
+import { downloadFile, type DownloadOptions } from './http-download.ts'
 import { displayAddress, isRemoteAddress } from './package-address.ts'
 import type { PackageFolder, StoredPackage } from './package-folder.ts'
+import { checkSignature, type PackageProof } from './package-proof.ts'
 import {
   digestFile,
   readFileChunks,
@@ -15,6 +16,7 @@ import {
   tooLarge,
   type StreamBounds,
 } from './save-stream.ts'
+import { readSignature, signatureAddress } from './signature-file.ts'
 import { asStoreError } from './store-error.ts'
 import { writeRecord, type PackageRecord } from './store-records.ts'
 import { unpackZip } from './unpack-zip.ts'
@@ -23,6 +25,8 @@ import { unpackZip } from './unpack-zip.ts'
 export interface FetcherOptions {
   readonly store: PackageFolder
   readonly limits: ModelsSettings['limits']
+  /** What a package must have before it is unpacked. */
+  readonly proof: ModelProof
   readonly clock: Clock
   readonly log: Logger
   readonly fetch: typeof globalThis.fetch
@@ -35,6 +39,8 @@ export interface FetchRequest {
   /** `http(s)://…` or the absolute path of a zip. */
   readonly address: string
   readonly expected: ExpectedDigests
+  /** Where its signature is; absent: beside it. */
+  readonly signature?: string
 }
 
 /** How far it is. */
@@ -44,8 +50,8 @@ export type FetchReport =
 
 /**
  * Brings a zip from its address into the store: fetched or copied to a temporary file, compared
- * with its digests, unpacked beside it, moved into place in one step. Whatever fails on the way
- * leaves the store as it was.
+ * with its digests, proven as the policy asks, unpacked beside it, moved into place in one step.
+ * Whatever fails on the way leaves the store as it was.
  */
 export class PackageFetcher {
   readonly #options: FetcherOptions
@@ -56,7 +62,7 @@ export class PackageFetcher {
 
   /**
    * @throws `MODEL_DOWNLOAD_*`, `MODEL_NOT_FOUND` for a path, `MODEL_DIGEST_MISMATCH`,
-   * `MODEL_PACKAGE_*`, `MODEL_STORE_FAILED`, the reason of `signal`.
+   * `MODEL_SIGNATURE_*`, `MODEL_PACKAGE_*`, `MODEL_STORE_FAILED`, the reason of `signal`.
    */
   async fetch(
     request: FetchRequest,
@@ -81,13 +87,19 @@ export class PackageFetcher {
   }
 
   /** A path costs no network, so it is looked at every time, but copied only when it is new. */
-  async #findLocal(
-    { model, address, expected }: FetchRequest,
-    signal: AbortSignal,
-  ): Promise<StoredPackage | undefined> {
+  async #findLocal(request: FetchRequest, signal: AbortSignal): Promise<StoredPackage | undefined> {
+    const { model, address, expected } = request
+    const { store } = this.#options
     const digests = await digestFile(address, await this.#localBounds(model, address, signal))
     checkDigests(digests, expected, model, address)
-    return await this.#options.store.find(digests.sha256)
+    const known = await store.find(digests.sha256)
+    if (known === undefined) return undefined
+    const folder = await store.makeTemporary()
+    try {
+      return await store.prove(known, await this.#prove(request, address, digests, folder, signal))
+    } finally {
+      await rm(folder, { recursive: true, force: true })
+    }
   }
 
   async #fetchInto(
@@ -101,9 +113,12 @@ export class PackageFetcher {
       const digests = await this.#bring(request, zipFile, signal, report)
       report({ kind: 'state', state: 'VERIFYING', detail: where })
       checkDigests(digests, request.expected, request.model, where)
-      const known = await this.#options.store.find(digests.sha256)
-      if (known !== undefined) return known
-      return await this.#unpack(folder, zipFile, digests, { ...request, where, signal })
+      const proof = await this.#prove(request, zipFile, digests, folder, signal)
+      const { store } = this.#options
+      const known = await store.find(digests.sha256)
+      if (known !== undefined) return await store.prove(known, proof)
+      const { model } = request
+      return await this.#unpack(folder, zipFile, digests, { model, proof, where, signal })
     } finally {
       await rm(folder, { recursive: true, force: true }).catch((thrown: unknown) => {
         this.#options.log.warn('model.leftover', { folder, reason: String(thrown) })
@@ -121,18 +136,45 @@ export class PackageFetcher {
       const bounds = await this.#localBounds(model, address, signal)
       return await saveStream(readFileChunks(address), zipFile, bounds)
     }
-    const { fetch, clock, limits, log } = this.#options
     const where = displayAddress(address)
-    log.info('model.fetching', { model, address: where })
+    this.#options.log.info('model.fetching', { model, address: where })
     report({ kind: 'state', state: 'FETCHING', detail: where })
     return await downloadFile(address, zipFile, {
-      fetch,
-      clock,
-      limits,
-      signal,
+      ...this.#downloading(signal),
       onProgress: (bytes, total) =>
         report({ kind: 'progress', bytes, ...(total === undefined ? {} : { total }) }),
     })
+  }
+
+  #downloading(signal: AbortSignal): DownloadOptions {
+    const { fetch, clock, limits } = this.#options
+    return { fetch, clock, limits, signal }
+  }
+
+  /** Before anything of it is unpacked: what is found out now cannot be found out without the zip. */
+  async #prove(
+    { model, address, expected, signature }: FetchRequest,
+    zipFile: string,
+    { bytes }: FileDigests,
+    folder: string,
+    signal: AbortSignal,
+  ): Promise<PackageProof> {
+    const isNamed = expected.sha256 !== undefined
+    const named: PackageProof = { format: 1, ...(isNamed && { isNamed }) }
+    const { require, keys } = this.#options.proof
+    if (require !== 'signature') return named
+    const from = signature ?? signatureAddress(address)
+    const signatureText = await readSignature(model, from, folder, this.#downloading(signal))
+    const proof = await checkSignature({
+      file: zipFile,
+      bytes,
+      signatureText,
+      where: displayAddress(from),
+      subject: `the package of model '${model}'`,
+      keys,
+    })
+    this.#options.log.info('model.signature-verified', { model, ...proof })
+    return { ...named, signature: proof }
   }
 
   async #localBounds(model: string, file: string, signal: AbortSignal): Promise<StreamBounds> {
@@ -146,9 +188,10 @@ export class PackageFetcher {
     folder: string,
     zipFile: string,
     digests: FileDigests,
-    { model, where, signal }: { model: string; where: string; signal: AbortSignal },
+    way: { model: string; proof: PackageProof; where: string; signal: AbortSignal },
   ): Promise<StoredPackage> {
     const { store, limits, clock, log } = this.#options
+    const { model, proof, where, signal } = way
     const finished = join(folder, 'package')
     await mkdir(finished)
     const unpacked = await unpackFrom(where, zipFile, join(finished, 'files'), limits, signal)
@@ -161,9 +204,10 @@ export class PackageFetcher {
       unpackedBytes: unpacked.bytes,
       unpackedAt: new Date(clock.now()).toISOString(),
     }
+    await writeRecord(join(finished, 'proof.json'), proof)
     await writeRecord(join(finished, 'package.json'), record)
     signal.throwIfAborted()
-    const stored = await store.install(finished, record)
+    const stored = await store.install(finished, record, proof)
     log.info('model.stored', {
       model,
       address: where,

@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../core/clock.ts'
 import type { LogFields } from '../core/log.ts'
 import { isSha256, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { pathKind } from './path-kind.ts'
-import { readPackageRecord, type PackageRecord } from './store-records.ts'
+import type { PackageProof } from './package-proof.ts'
+import { readPackageRecord, readProof, replaceRecord, type PackageRecord } from './store-records.ts'
 import { syncFolder } from './unpack-zip.ts'
 
 /** A package in the store, whole. */
@@ -16,6 +18,8 @@ export interface StoredPackage {
   readonly filesFolder: string
   /** Absolute; the one top folder of the zip, else the same. */
   readonly rootFolder: string
+  /** What was found out while its zip was there. */
+  readonly proof?: PackageProof
 }
 
 /** Something temporary of another live process is left alone for this long. */
@@ -25,7 +29,8 @@ const temporaryAgeMaxMs = 24 * 60 * 60_000
  * The store on the disk, `<models folder>/.edgeboot`:
  *
  * - `packages/<sha256>/files/…` and, written last, `packages/<sha256>/package.json`. The folder
- *   appears by one rename, complete; one without a valid record counts as absent.
+ *   appears by one rename, complete; one without a valid record counts as absent. `proof.json`
+ *   beside it says what is known of its origin.
  * - `active/<model>.json` says which package a model name stands for: see {@link ModelVersions}.
  * - `tmp/<pid>-<start of the process>-<random>` while something is under way.
  *
@@ -63,7 +68,14 @@ export class PackageFolder {
     const filesFolder = join(folder, 'files')
     const rootFolder = join(filesFolder, record.root)
     if ((await pathKind(rootFolder)) !== 'folder') return undefined
-    return { sha256, md5: record.md5, filesFolder, rootFolder }
+    const proof = await readProof(join(folder, 'proof.json'))
+    return {
+      sha256,
+      md5: record.md5,
+      filesFolder,
+      rootFolder,
+      ...(proof.kind === 'record' && { proof: proof.record }),
+    }
   }
 
   /** A package that is what the configuration asks for. */
@@ -82,7 +94,11 @@ export class PackageFolder {
    * @param folder - Temporary, on the same file system; holds `files` and `package.json`.
    * @returns The package of the store: another process may have been first.
    */
-  async install(folder: string, record: PackageRecord): Promise<StoredPackage> {
+  async install(
+    folder: string,
+    record: PackageRecord,
+    proof: PackageProof,
+  ): Promise<StoredPackage> {
     const target = join(this.#packages, record.sha256)
     await mkdir(this.#packages, { recursive: true })
     await syncFolder(folder)
@@ -96,13 +112,22 @@ export class PackageFolder {
         if ((code !== 'ENOTEMPTY' && code !== 'EEXIST') || attempt === 3) throw thrown
       }
       const other = await this.find(record.sha256)
-      if (other !== undefined) return other
+      if (other !== undefined) return await this.prove(other, proof)
       // Somebody's half: no process of ours leaves one, and nobody uses it.
       await rm(target, { recursive: true, force: true })
     }
     const filesFolder = join(target, 'files')
     const { sha256, md5, root } = record
-    return { sha256, md5, filesFolder, rootFolder: join(filesFolder, root) }
+    return { sha256, md5, filesFolder, rootFolder: join(filesFolder, root), proof }
+  }
+
+  /** Adds to what is known of a package. Writes nothing that is written already. */
+  async prove(stored: StoredPackage, proof: PackageProof): Promise<StoredPackage> {
+    const merged: PackageProof = { ...stored.proof, ...proof }
+    if (isDeepStrictEqual(merged, stored.proof)) return stored
+    const file = join(this.#packages, stored.sha256, 'proof.json')
+    await replaceRecord(file, await this.temporaryFile(), merged)
+    return { ...stored, proof: merged }
   }
 
   /** Makes a folder for something under way. Whoever asks removes it. */

@@ -1,6 +1,7 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isSha256 } from './digest.ts'
+import type { PackageProof } from './package-proof.ts'
 import { syncFolder } from './unpack-zip.ts'
 import { parseVersionRecord, type VersionRecord } from './version-record.ts'
 
@@ -38,10 +39,15 @@ export function readVersionRecord(file: string): Promise<ReadRecord<VersionRecor
   return readRecord(file, parseVersionRecord)
 }
 
+/** Reads a `proof.json` of the store. */
+export function readProof(file: string): Promise<ReadRecord<PackageProof>> {
+  return readRecord(file, (value) => (isPackageProof(value) ? value : undefined))
+}
+
 /** Writes a record into a new file and makes it survive a power cut. */
 export async function writeRecord(
   file: string,
-  record: PackageRecord | VersionRecord,
+  record: PackageRecord | PackageProof | VersionRecord,
 ): Promise<void> {
   await using handle = await open(file, 'wx', 0o644)
   await handle.writeFile(JSON.stringify(record, undefined, 2) + '\n')
@@ -52,7 +58,7 @@ export async function writeRecord(
 export async function replaceRecord(
   file: string,
   temporaryFile: string,
-  record: VersionRecord,
+  record: PackageProof | VersionRecord,
 ): Promise<void> {
   await writeRecord(temporaryFile, record)
   await rename(temporaryFile, file)
@@ -94,4 +100,14 @@ function isPackageRecord(value: unknown): value is PackageRecord {
     !/[/\\\0]/.test(root) &&
     root !== '..'
   )
+}
+
+function isPackageProof(value: unknown): value is PackageProof {
+  if (typeof value !== 'object' || value === null) return false
+  const { format, isNamed, signature } = value as Record<string, unknown>
+  if (format !== 1 || (isNamed !== undefined && isNamed !== true)) return false
+  if (signature === undefined) return true
+  if (typeof signature !== 'object' || signature === null) return false
+  const { keyId, publicKey, trustedComment } = signature as Record<string, unknown>
+  return [keyId, publicKey, trustedComment].every((text) => typeof text === 'string')
 }

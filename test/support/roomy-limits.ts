@@ -1,4 +1,7 @@
-import type { ModelsSettings } from '../../src/config/settings.ts'
+import type { ModelProof, ModelsSettings } from '../../src/config/settings.ts'
+
+/** Every package is taken. */
+export const noProof: ModelProof = { require: 'none', keys: [] }
 
 /** Generous limits; a test names the one that it is about. */
 export const roomyLimits: ModelsSettings['limits'] = {

@@ -5,7 +5,7 @@ import { ModelStore } from '../../src/models/model-store.ts'
 import type { ModelVersions } from '../../src/models/model-versions.ts'
 import { FakeClock } from './fake-clock.ts'
 import { RecordedLog } from './recorded-log.ts'
-import { roomyLimits } from './roomy-limits.ts'
+import { noProof, roomyLimits } from './roomy-limits.ts'
 import { Scratch } from './scratch.ts'
 import { pythonModel } from './zip-bytes.ts'
 
@@ -22,7 +22,12 @@ export class VersionBench implements AsyncDisposable {
 
   private constructor(scratch: Scratch) {
     this.scratch = scratch
-    this.settings = { folder: scratch.path('models'), download: 'missing', limits: roomyLimits }
+    this.settings = {
+      folder: scratch.path('models'),
+      download: 'missing',
+      ...noProof,
+      limits: roomyLimits,
+    }
     this.store = this.#open()
   }
 

@@ -58,5 +58,11 @@ export function findModelsPlaceOrDefaults(flags: ModelsPlaceFlags, io: CommandIo
 
 /** A models folder that no configuration speaks of: nothing is fetched. */
 function localModels(folder: string): ModelsSettings {
-  return { folder, download: 'never', limits: planModelLimits() }
+  return {
+    folder,
+    download: 'never',
+    require: 'none',
+    keys: [],
+    limits: planModelLimits(),
+  }
 }

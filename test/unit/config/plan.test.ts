@@ -106,6 +106,8 @@ funcs:
   - name: threshold
     modelName: thr
     modelAddress: ../models/thr.zip
+    modelMirrors: [https://mirror/thr.zip]
+    modelSignature: https://keys/thr.minisig
     modelMd5: pZ4DJ+YhYM9ppHD+VhLi+A==
     modelSha256: ${'0'.repeat(64)}
     devices: [{ name: P, deviceName: pump-1, pointName: temperature, when: "topic != 'x'" }]
@@ -120,6 +122,8 @@ web: { host: 0.0.0.0, port: 0, framework: fastify, token: abc, enabled: true }
 models:
   folder: m
   download: never
+  require: signature
+  keys: [RWTW9pzHIKBsnJdoDyauA75K9afU1hkyueGLz7p4udGJlZfLkaOzpZgf]
   limits: { packageBytesMax: 1MB, unpackedBytesMax: 2MB, entriesMax: 3, ratioMax: 4, idleTimeout: 5s, totalTimeout: 6s }
 stateFolder: ../state
 isolation: process
@@ -183,6 +187,8 @@ isolation: process
         model: {
           name: 'thr',
           address: join(folder, '../models/thr.zip'),
+          mirrors: ['https://mirror/thr.zip'],
+          signature: 'https://keys/thr.minisig',
           md5: 'pZ4DJ+YhYM9ppHD+VhLi+A==',
           sha256: '0'.repeat(64),
         },
@@ -228,6 +234,8 @@ isolation: process
     models: {
       folder: join(folder, 'm'),
       download: 'never',
+      require: 'signature',
+      keys: ['RWTW9pzHIKBsnJdoDyauA75K9afU1hkyueGLz7p4udGJlZfLkaOzpZgf'],
       limits: {
         packageBytesMax: 1_000_000,
         unpackedBytesMax: 2_000_000,

@@ -8,7 +8,7 @@ import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { ModelStore, type ResolveOptions } from '../../../src/models/model-store.ts'
 import { ModelServer } from '../../support/model-server.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
-import { roomyLimits } from '../../support/roomy-limits.ts'
+import { noProof, roomyLimits } from '../../support/roomy-limits.ts'
 import { Scratch } from '../../support/scratch.ts'
 import { plainZip, pythonModel, rawZip } from '../../support/zip-bytes.ts'
 
@@ -29,6 +29,7 @@ class Bench implements AsyncDisposable {
     this.#settings = {
       folder: scratch.path('models'),
       download: 'missing',
+      ...noProof,
       limits: roomyLimits,
       ...settings,
     }

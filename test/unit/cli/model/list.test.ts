@@ -4,7 +4,7 @@ import { addListCommand } from '../../../../src/cli/model/list.ts'
 import { systemClock } from '../../../../src/core/clock.ts'
 import { silentLogger } from '../../../../src/core/log.ts'
 import { ModelStore } from '../../../../src/models/model-store.ts'
-import { roomyLimits } from '../../../support/roomy-limits.ts'
+import { noProof, roomyLimits } from '../../../support/roomy-limits.ts'
 import { Scratch } from '../../../support/scratch.ts'
 import { pythonModel } from '../../../support/zip-bytes.ts'
 import { runCommand } from '../run-command.ts'
@@ -21,7 +21,12 @@ async function scratchWithModels(context: TestContext): Promise<Scratch> {
   const scratch = await Scratch.make()
   context.after(() => scratch[Symbol.asyncDispose]())
   const models = scratch.path('models')
-  const settings = { folder: models, download: 'missing' as const, limits: roomyLimits }
+  const settings = {
+    folder: models,
+    download: 'missing' as const,
+    ...noProof,
+    limits: roomyLimits,
+  }
   await scratch.write('c.yaml', configuration)
   for (const [name, version] of [
     ['one', '1'],
@@ -30,7 +35,8 @@ async function scratchWithModels(context: TestContext): Promise<Scratch> {
   ]) {
     await scratch.write(`${name}.zip`, await pythonModel(version ?? ''))
     const store = new ModelStore({ settings, clock: systemClock, log: silentLogger })
-    await store.resolve({ name: name ?? '', address: scratch.path(`${name}.zip`) })
+    const address = scratch.path(`${name}.zip`)
+    await store.versions.confirm(await store.resolve({ name: name ?? '', address }))
   }
   await scratch.write('models/placed/index.ts', 'export const handler = () => 1\n')
   await scratch.write('models/empty/notes.txt', 'nothing here\n')
