@@ -67,6 +67,13 @@ LOG_FIELDS_CHARS_MAX = 16 * 1024
 UNPUBLISHED = frozenset(["null", '"null"', "{}", '"{}"'])
 LONGEST_UNPUBLISHED = 6
 
+# What loads a format, besides code with a handler: a module beside this file. Its
+# ``load(model, log)`` returns a function of (events, contexts) that answers with one result per
+# event, or an exception that is the event's error; what it cannot load it raises LoadFailure for.
+LOADERS = {
+    "estimator": "edgeboot_estimator",
+}
+
 # pyboot keeps models in this package; theirs import each other and their own parts by it.
 SCIENCE = "pyboot.modules.gridsum.science"
 
@@ -175,6 +182,10 @@ class Log(object):
 
     def error(self, message, **fields):
         self._write("error", message, fields)
+
+    def event(self, level, name, **fields):
+        """A line of edgeboot's own; ``docs/logging.md`` lists their names."""
+        self._output.write_json(LOG, {"level": level, "event": name, "fields": fields})
 
     def _write(self, level, message, fields):
         text = json.dumps(fields, default=str)
@@ -398,12 +409,30 @@ def import_entry(model):
     return module_from_file("%s.%s" % (name, stem), entry)
 
 
-def load_handler(model):
+def import_loader(model):
+    """The module that loads the model's format, or None for code; while it can be imported."""
+    name = LOADERS.get(model.get("format", "module"))
+    if name is None:
+        return None
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.modules["edgeboot_worker"] = sys.modules[__name__]  # which runs as __main__
+    sys.path.insert(0, here)
+    return importlib.import_module(name)
+
+
+def load_handler(model, loader, log):
     """The function to call, and whether it takes (events, contexts) instead of (event, context).
 
     Raises LoadFailure.
     """
     folder = model["folder"]
+    if loader is not None:
+        try:
+            return loader.load(model, log), True
+        except LoadFailure:
+            raise
+        except BaseException as error:
+            raise import_failure(error, folder)
     try:
         install_pyboot(model)
         module = import_entry(model)
@@ -518,7 +547,7 @@ def as_results(returned, count):
 
 
 class Worker(object):
-    def __init__(self, output, progress, start, handler, takes_batches):
+    def __init__(self, output, progress, start, log, handler, takes_batches):
         self._output = output
         self._progress = progress
         self._handler = handler
@@ -530,7 +559,7 @@ class Worker(object):
             "rule": start["rule"],
             "params": start["params"],
             "model": Record(name=start["model"]["name"], version=start["model"]["version"]),
-            "log": Log(output),
+            "log": log,
         }
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._keep_progress_to_itself)
@@ -587,7 +616,8 @@ class Worker(object):
         else:
             for result in results:
                 try:
-                    outcome = self._encode(result)
+                    refused = isinstance(result, Exception)
+                    outcome = self._error(result) if refused else self._encode(result)
                 except BaseException as error:
                     outcome = self._error(error)
                 yield outcome
@@ -802,14 +832,16 @@ def main():
     model = start["model"]
     if libc is not None:
         name_process(libc, "py:" + model["name"])
+    log = Log(output)
+    loader = import_loader(model)
     see_as_model(model)
     try:
-        handler, takes_batches = load_handler(model)
+        handler, takes_batches = load_handler(model, loader, log)
     except LoadFailure as failure:
         flush_printed()
         output.write_json(FAILED, failure.wire)
         leave(1)
-    worker = Worker(output, progress, start, handler, takes_batches)
+    worker = Worker(output, progress, start, log, handler, takes_batches)
     gc.collect()
     if hasattr(gc, "freeze"):
         gc.freeze()  # what was loaded stays: the collector need not look at it again

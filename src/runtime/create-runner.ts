@@ -17,7 +17,11 @@ export function createRunner(
   listener: RunnerListener,
   options: CreateRunnerOptions,
 ): Runner {
-  const { runtime } = spec.model
+  const { runtime, format } = spec.model
+  // TensorFlow itself is a library of Python.
+  if (format === 'saved-model' || format === 'keras') {
+    return createPythonRunner(spec, listener, options)
+  }
   switch (runtime) {
     case 'python':
       return createPythonRunner(spec, listener, options)

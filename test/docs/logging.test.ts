@@ -32,6 +32,12 @@ function eventsOfTheCode(): Set<string> {
       if (!noEvents.has(name)) events.add(name)
     }
   }
+  for (const file of globSync('python/*.py', { cwd: root })) {
+    const code = readFileSync(join(root, file), 'utf8')
+    for (const [, name = ''] of code.matchAll(/\bevent\(\s*"\w+",\s*"(model\.[a-z-]+)"/g)) {
+      events.add(name)
+    }
+  }
   return events
 }
 
