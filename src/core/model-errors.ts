@@ -7,6 +7,11 @@ export const modelErrors = {
     retryable: false,
     fix: 'Export the model anew and put the whole file into the package; docs/models.md says what each kind takes.',
   },
+  MODEL_SAMPLES_INVALID: {
+    exit: 1,
+    retryable: false,
+    fix: 'Correct the file that is named above; docs/models.md shows the form of samples.',
+  },
   MODEL_MANIFEST_MISMATCH: {
     exit: 1,
     retryable: false,

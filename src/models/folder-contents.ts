@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { byCodePoint } from '../core/by-code-point.ts'
 
 /** Files and folders that are looked at; what a model has beyond that is left out. */
 const entriesMax = 20_000
@@ -52,9 +53,4 @@ class Walk {
       await this.visit(join(path, entry), `${name}/${entry}`, depth + 1)
     }
   }
-}
-
-/** The same order everywhere, whatever the language of the machine. */
-function byCodePoint(a: string, b: string): number {
-  return a < b ? -1 : a > b ? 1 : 0
 }
