@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
+import { addInspectCommand } from './model/inspect.ts'
 import { addListCommand } from './model/list.ts'
 import { addPackCommand } from './model/pack.ts'
 
@@ -9,6 +10,7 @@ import { addPackCommand } from './model/pack.ts'
  */
 const commands: readonly ((model: Command, io: CommandIo) => void)[] = [
   addPackCommand,
+  addInspectCommand,
   addListCommand,
 ]
 

@@ -31,14 +31,16 @@ export interface CollectedFiles {
  * becomes that file.
  *
  * @param root - Absolute.
+ * @param options.takesAll - Leaves out nothing.
  * @throws `MODEL_PACKAGE_INVALID` for what unpacking would refuse: names, links that lead out or to
  * a folder, devices, names that differ in case only; `MODEL_PACKAGE_TOO_LARGE`.
  */
 export async function collectFiles(
   root: string,
   limits: Pick<UnpackLimits, 'entriesMax' | 'unpackedBytesMax'>,
+  options: { readonly takesAll?: boolean } = {},
 ): Promise<CollectedFiles> {
-  const collector = new Collector(await realpath(root), limits)
+  const collector = new Collector(await realpath(root), limits, options.takesAll === true)
   await collector.visit([])
   const { files, leftOut, bytes } = collector
   files.sort((a, b) => compareCodePoints(a.name, b.name))
@@ -56,11 +58,17 @@ class Collector {
   bytes = 0
   readonly #root: string
   readonly #limits: Pick<UnpackLimits, 'entriesMax' | 'unpackedBytesMax'>
+  readonly #takesAll: boolean
   readonly #folded = new Map<string, string>()
 
-  constructor(root: string, limits: Pick<UnpackLimits, 'entriesMax' | 'unpackedBytesMax'>) {
+  constructor(
+    root: string,
+    limits: Pick<UnpackLimits, 'entriesMax' | 'unpackedBytesMax'>,
+    takesAll: boolean,
+  ) {
     this.#root = root
     this.#limits = limits
+    this.#takesAll = takesAll
   }
 
   async visit(parents: readonly string[]): Promise<void> {
@@ -70,7 +78,7 @@ class Collector {
       const segments = [...parents, raw.toString('utf8')]
       const name = segments.join('/')
       const path = join(this.#root, ...segments)
-      if (isNoPart(segments.at(-1) ?? '')) {
+      if (!this.#takesAll && isNoPart(segments.at(-1) ?? '')) {
         this.leftOut.push(name)
         continue
       }
@@ -78,7 +86,7 @@ class Collector {
       if ('fault' in checked) throw refuse(this.#root, name, `has ${checked.fault}`)
       const stats = await lstat(path)
       if (stats.isDirectory()) {
-        if (await isVirtualEnvironment(path)) this.leftOut.push(`${name}/`)
+        if (!this.#takesAll && (await isVirtualEnvironment(path))) this.leftOut.push(`${name}/`)
         else await this.#descend(segments, name)
       } else {
         await this.#add(segments, path)
