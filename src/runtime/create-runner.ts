@@ -1,6 +1,7 @@
 import { EdgebootError } from '../core/errors.ts'
 import type { RunnerOptions } from './carried-runner.ts'
 import { createInlineRunner } from './inline-runner.ts'
+import { createNodeRunner } from './node-runner.ts'
 import { createPythonRunner } from './python-runner.ts'
 import type { Runner, RunnerListener, RunnerSpec } from './runner.ts'
 import { createThreadRunner } from './thread-runner.ts'
@@ -29,6 +30,8 @@ export function createRunner(
       return options.inline
         ? createInlineRunner(spec, listener, options)
         : createThreadRunner(spec, listener, options)
+    case 'onnx':
+      return createNodeRunner(spec, listener, options)
     default:
       throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${runtime}"`)
   }

@@ -6,6 +6,7 @@ import type { LogFields, LogLevel } from '../../src/core/log.ts'
 import type { ModelFormat, ModelPackage, RuntimeKind } from '../../src/models/model-package.ts'
 import type { ModelManifest } from '../../src/models/model-manifest.ts'
 import { createRunner } from '../../src/runtime/create-runner.ts'
+import { createNodeRunner } from '../../src/runtime/node-runner.ts'
 import type { InferOutcome, Runner, RunnerReady, RunnerSpec } from '../../src/runtime/runner.ts'
 import { runnerEnvironment } from '../../src/runtime/worker-environment.ts'
 import type { RecordedLine } from './recorded-log.ts'
@@ -26,6 +27,8 @@ export interface ModelUnderTest {
   readonly modelsFolder?: string
   readonly python?: string
   readonly inline?: boolean
+  /** Runs in a Node of its own, whatever its runtime. */
+  readonly inNode?: boolean
   readonly params?: Record<string, unknown>
   readonly env?: Record<string, string>
   readonly clock?: Clock
@@ -98,7 +101,8 @@ export class RunningModel {
         this.outgrown.push(bytes)
       },
     }
-    this.runner = createRunner(specOf(model), listener, options)
+    const create = model.inNode === true ? createNodeRunner : createRunner
+    this.runner = create(specOf(model), listener, options)
   }
 
   start(): Promise<RunnerReady> {

@@ -101,8 +101,8 @@ def main():
     with open(os.path.join(HERE, "model.onnx"), "wb") as file:
         file.write(export(pipeline))
     with open(os.path.join(HERE, "tests", "samples.json"), "w") as file:
-        lines = ",\n  ".join(json.dumps(sample) for sample in samples(pipeline))
-        file.write('[\n  %s\n]\n' % lines)
+        json.dump(list(samples(pipeline)), file, indent=2)
+        file.write("\n")
     if options.joblib:
         joblib.dump(pipeline, options.joblib, compress=9)
 
