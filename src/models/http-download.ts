@@ -1,6 +1,7 @@
 import type { ModelsSettings } from '../config/settings.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { EdgebootError } from '../core/errors.ts'
+import { announcedFile, rangeHeaders, type AnnouncedFile, type PartialFile } from './byte-range.ts'
 import type { FileDigests } from './digest.ts'
 import { displayAddress, isRemoteAddress } from './package-address.ts'
 import { saveStream, tooLarge, type StreamBounds } from './save-stream.ts'
@@ -17,11 +18,22 @@ export interface DownloadOptions {
   readonly signal?: AbortSignal
   /** Bytes so far, and of how many when the server says. */
   readonly onProgress?: (bytes: number, total: number | undefined) => void
+  /** What the file holds already: the rest is asked for, and all of it if the server has another. */
+  readonly partial?: PartialFile
+  /** Called before the body is written. What it throws ends the download. */
+  readonly onAnnounced?: (file: AnnouncedFile) => Promise<void>
+  /** What is left of `limits.totalMs`, where the time is shared by several downloads. */
+  readonly remainingMs?: number
+}
+
+/** What was downloaded. */
+export interface DownloadedFile extends FileDigests {
+  /** Bytes that were there from an earlier download; 0 when there was none or it was of no use. */
+  readonly resumedAt: number
 }
 
 /**
- * Fetches a file over HTTP into a new file, hashing it on the way; never more than a chunk of it
- * is in memory. User and password of the address go into a header for that origin alone, and
+ * Fetches a file over HTTP, hashing it on the way; never more than a chunk of it is in memory. User and password of the address go into a header for that origin alone, and
  * appear, like its query, in no error.
  *
  * @throws `MODEL_DOWNLOAD_REFUSED` for an answer that will not get better by itself (404, too
@@ -33,12 +45,24 @@ export async function downloadFile(
   address: string,
   file: string,
   options: DownloadOptions,
-): Promise<FileDigests> {
+): Promise<DownloadedFile> {
   const where = displayAddress(address)
   const patience = new Patience(options, where)
   try {
-    const response = await request(address, where, options.fetch, patience.signal)
-    return await saveBody(response, file, where, options, patience)
+    let { partial } = options
+    let response = await request(address, where, { ...options, signal: patience.signal }, partial)
+    if (response.status === 416 && partial !== undefined) {
+      await discard(response)
+      partial = undefined
+      response = await request(address, where, { ...options, signal: patience.signal }, partial)
+    }
+    if (response.status !== 200 && response.status !== 206) await rejectStatus(response, where)
+    try {
+      return await saveBody(response, file, where, { ...options, partial }, patience)
+    } catch (thrown) {
+      await discard(response)
+      throw thrown
+    }
   } catch (thrown) {
     options.signal?.throwIfAborted()
     if (patience.expired !== undefined) throw patience.expired
@@ -53,21 +77,22 @@ export async function downloadFile(
 async function request(
   address: string,
   where: string,
-  fetch: typeof globalThis.fetch,
-  signal: AbortSignal,
+  { fetch, signal }: { fetch: typeof globalThis.fetch; signal: AbortSignal },
+  partial: PartialFile | undefined,
 ): Promise<Response> {
   let url = parse(address, where)
   const home = url.origin
   const authorization = takeCredentials(url)
   for (let redirects = 0; redirects <= redirectsMax; redirects++) {
-    const headers: Record<string, string> = { accept: '*/*', 'accept-encoding': 'identity' }
+    const headers: Record<string, string> = {
+      accept: '*/*',
+      'accept-encoding': 'identity',
+      ...(partial === undefined ? {} : rangeHeaders(partial)),
+    }
     if (authorization !== undefined && url.origin === home) headers['authorization'] = authorization
     const response = await fetch(url, { headers, signal, redirect: 'manual' })
     const location = response.headers.get('location')
-    if (response.status < 300 || response.status > 399 || location === null) {
-      if (response.status !== 200) await rejectStatus(response, where)
-      return response
-    }
+    if (response.status < 300 || response.status > 399 || location === null) return response
     await discard(response)
     url = nextUrl(url, location, where)
   }
@@ -132,10 +157,11 @@ async function saveBody(
   response: Response,
   file: string,
   where: string,
-  options: DownloadOptions,
+  options: Omit<DownloadOptions, 'partial'> & { readonly partial: PartialFile | undefined },
   patience: Patience,
-): Promise<FileDigests> {
-  const total = announcedBytes(response)
+): Promise<DownloadedFile> {
+  const announced = announcedFile(response, options.partial, where)
+  const { total, startAt } = announced
   const bounds: StreamBounds = {
     bytesMax: options.limits.packageBytesMax,
     where,
@@ -145,24 +171,14 @@ async function saveBody(
       options.onProgress?.(bytes, total)
     },
   }
-  if (total !== undefined && total > bounds.bytesMax) {
-    await discard(response)
-    throw tooLarge(bounds, total)
-  }
+  if (total !== undefined && total > bounds.bytesMax) throw tooLarge(bounds, total)
   if (response.body === null) throw failed(`${where} answered without a body`, where)
-  const digests = await saveStream(response.body, file, bounds)
+  await options.onAnnounced?.(announced)
+  const digests = await saveStream(response.body, file, bounds, startAt)
   if (total !== undefined && digests.bytes !== total) {
     throw failed(`the body of ${where} ended after ${digests.bytes} of ${total} bytes`, where)
   }
-  return digests
-}
-
-/** The announced size, unless the body is encoded: then it counts other bytes than those we see. */
-function announcedBytes(response: Response): number | undefined {
-  const encoding = response.headers.get('content-encoding')
-  if (encoding !== null && encoding.toLowerCase() !== 'identity') return undefined
-  const text = response.headers.get('content-length')
-  return text !== null && /^\d{1,15}$/.test(text) ? Number(text) : undefined
+  return { ...digests, resumedAt: startAt }
 }
 
 /** The two time limits of a download: the next byte, and the whole. */
@@ -184,7 +200,7 @@ class Patience {
         ? this.#controller.signal
         : AbortSignal.any([options.signal, this.#controller.signal])
     const { totalMs } = options.limits
-    this.#total = options.clock.after(totalMs, () => {
+    this.#total = options.clock.after(options.remainingMs ?? totalMs, () => {
       this.#expire(`fetching ${where} took longer than models.limits.totalTimeout, ${totalMs} ms`)
     })
     this.#idle = this.#waitForByte()

@@ -18,6 +18,7 @@ import { SharedWork } from './shared-work.ts'
 import { configuredSignature, mirroredAddress, sourceAddresses } from './source-addresses.ts'
 import { heldBackError, nowhereError, unsupportedAddressError } from './source-error.ts'
 import { asStoreError } from './store-error.ts'
+import { tryAddresses } from './try-addresses.ts'
 import { heldVersion, withOrigin, type HeldVersion } from './version-record.ts'
 
 /** What a store works with. */
@@ -53,6 +54,7 @@ export class ModelStore {
   /** Which version serves: to be told by whoever runs what {@link ModelStore.resolve} hands out. */
   readonly versions: ModelVersions
   readonly #settings: ModelsSettings
+  readonly #clock: Clock
   readonly #log: Logger
   readonly #store: PackageFolder
   readonly #fetcher: PackageFetcher
@@ -62,6 +64,7 @@ export class ModelStore {
 
   constructor({ settings, clock, log, fetch = globalThis.fetch }: ModelStoreOptions) {
     this.#settings = settings
+    this.#clock = clock
     this.#log = log
     const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
     this.#store = new PackageFolder(settings.folder, clock, warn)
@@ -158,21 +161,14 @@ export class ModelStore {
     if (stored !== undefined && this.#isProven(stored, expected)) {
       return await this.#use(source, stored, source.address)
     }
-    for (const [index, address] of addresses.entries()) {
-      try {
-        return await this.#fromAddress(source, address, expected, options)
-      } catch (thrown) {
-        if (index === addresses.length - 1 || options.signal?.aborted) throw thrown
-        const { code, message } = asEdgebootError(thrown)
-        this.#log.warn('model.next-address', {
-          model: source.name,
-          address: displayAddress(address),
-          code,
-          reason: message,
-        })
-      }
-    }
-    throw nowhereError(source, this.#settings.folder)
+    if (addresses.length === 0) throw nowhereError(source, this.#settings.folder)
+    const { totalMs } = this.#settings.limits
+    const { signal } = options
+    return await tryAddresses(
+      { model: source.name, addresses, totalMs, signal, clock: this.#clock, log: this.#log },
+      (address, remainingMs) =>
+        this.#fromAddress(source, { address, remainingMs }, expected, options),
+    )
   }
 
   /** What needs no network: by digest, or fetched before from where the configuration points. */
@@ -194,7 +190,7 @@ export class ModelStore {
 
   async #fromAddress(
     source: ModelSource,
-    address: string,
+    { address, remainingMs }: { readonly address: string; readonly remainingMs: number },
     expected: ExpectedDigests,
     options: ResolveOptions,
   ): Promise<ModelPackage> {
@@ -211,6 +207,7 @@ export class ModelStore {
       model: source.name,
       address,
       expected,
+      remainingMs,
       ...(signature !== undefined && { signature }),
     }
     const stored = await this.#fetches.join(

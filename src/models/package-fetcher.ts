@@ -2,13 +2,16 @@ import { mkdir, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelProof, ModelsSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
-import { EdgebootError } from '../core/errors.ts'
+import { asEdgebootError, EdgebootError } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
+import type { AnnouncedFile, PartialFile } from './byte-range.ts'
 import { checkDigests, type ExpectedDigests, type FileDigests } from './digest.ts'
+import { assertRoom } from './disk-room.ts'
 import { downloadFile, type DownloadOptions } from './http-download.ts'
-import { displayAddress, isRemoteAddress } from './package-address.ts'
+import { addressFingerprint, displayAddress, isRemoteAddress } from './package-address.ts'
 import type { PackageFolder, StoredPackage } from './package-folder.ts'
 import { checkSignature, type PackageProof } from './package-proof.ts'
+import { downloadFileName } from './partial-downloads.ts'
 import {
   digestFile,
   readFileChunks,
@@ -17,7 +20,7 @@ import {
   type StreamBounds,
 } from './save-stream.ts'
 import { readSignature, signatureAddress } from './signature-file.ts'
-import { asStoreError } from './store-error.ts'
+import { asStoreError, isSystemError } from './store-error.ts'
 import { writeRecord, type PackageRecord } from './store-records.ts'
 import { unpackZip } from './unpack-zip.ts'
 
@@ -41,6 +44,15 @@ export interface FetchRequest {
   readonly expected: ExpectedDigests
   /** Where its signature is; absent: beside it. */
   readonly signature?: string
+  /** What is left of `limits.totalMs`. */
+  readonly remainingMs?: number
+}
+
+interface Way {
+  readonly signal: AbortSignal
+  readonly report: (report: FetchReport) => void
+  /** The address without credentials. */
+  readonly where: string
 }
 
 /** How far it is. */
@@ -76,11 +88,7 @@ export class PackageFetcher {
         const known = await this.#findLocal(request, signal)
         if (known !== undefined) return known
       }
-      return await this.#fetchInto(await this.#options.store.makeTemporary(), request, {
-        signal,
-        report,
-        where,
-      })
+      return await this.#fetchOnce(request, { signal, report, where })
     } catch (thrown) {
       throw asStoreError(thrown, `read or store the package of model '${request.model}'`, where)
     }
@@ -102,15 +110,37 @@ export class PackageFetcher {
     }
   }
 
+  /** What was fetched in parts and is wrong is fetched once more as a whole. */
+  async #fetchOnce(request: FetchRequest, way: Way): Promise<StoredPackage> {
+    const { store, log } = this.#options
+    const folder = await store.makeTemporary()
+    const { model, address } = request
+    const partial = isRemoteAddress(address)
+      ? await store.partials.claim(addressFingerprint(address), folder)
+      : undefined
+    try {
+      return await this.#fetchInto(folder, request, way, partial)
+    } catch (thrown) {
+      const { code } = asEdgebootError(thrown)
+      const isWrong = code === 'MODEL_DIGEST_MISMATCH' || code === 'MODEL_PACKAGE_INVALID'
+      if (partial === undefined || !isWrong) throw thrown
+      log.warn('model.download-anew', { model, address: way.where, code })
+      return await this.#fetchInto(await store.makeTemporary(), request, way, undefined)
+    }
+  }
+
   async #fetchInto(
     folder: string,
     request: FetchRequest,
-    way: { signal: AbortSignal; report: (report: FetchReport) => void; where: string },
+    way: Way,
+    partial: PartialFile | undefined,
   ): Promise<StoredPackage> {
     const { signal, report, where } = way
+    let isDownloading = true
     try {
-      const zipFile = join(folder, 'package.zip')
-      const digests = await this.#bring(request, zipFile, signal, report)
+      const zipFile = join(folder, downloadFileName)
+      const digests = await this.#bring(request, folder, way, partial)
+      isDownloading = false
       report({ kind: 'state', state: 'VERIFYING', detail: where })
       checkDigests(digests, request.expected, request.model, where)
       const proof = await this.#prove(request, zipFile, digests, folder, signal)
@@ -119,6 +149,10 @@ export class PackageFetcher {
       if (known !== undefined) return await store.prove(known, proof)
       const { model } = request
       return await this.#unpack(folder, zipFile, digests, { model, proof, where, signal })
+    } catch (thrown) {
+      // A server that refuses will not send the rest either, and a full disk needs the room.
+      if (isDownloading && isWorthKeeping(thrown)) await this.#options.store.partials.keep(folder)
+      throw thrown
     } finally {
       await rm(folder, { recursive: true, force: true }).catch((thrown: unknown) => {
         this.#options.log.warn('model.leftover', { folder, reason: String(thrown) })
@@ -127,23 +161,49 @@ export class PackageFetcher {
   }
 
   async #bring(
-    { model, address }: FetchRequest,
-    zipFile: string,
-    signal: AbortSignal,
-    report: (report: FetchReport) => void,
+    { model, address, remainingMs }: FetchRequest,
+    folder: string,
+    { signal, report, where }: Way,
+    partial: PartialFile | undefined,
   ): Promise<FileDigests> {
+    const zipFile = join(folder, downloadFileName)
+    const { log } = this.#options
     if (!isRemoteAddress(address)) {
+      const { size } = await statPackage(model, address)
+      await assertRoom({ folder, bytes: size, doing: 'copy the package', where })
       const bounds = await this.#localBounds(model, address, signal)
       return await saveStream(readFileChunks(address), zipFile, bounds)
     }
-    const where = displayAddress(address)
-    this.#options.log.info('model.fetching', { model, address: where })
+    const fetching = { model, address: where, ...(partial && { fromByte: partial.bytes }) }
+    log.info('model.fetching', fetching)
     report({ kind: 'state', state: 'FETCHING', detail: where })
-    return await downloadFile(address, zipFile, {
+    const { resumedAt, ...digests } = await downloadFile(address, zipFile, {
       ...this.#downloading(signal),
+      ...(partial && { partial }),
+      ...(remainingMs !== undefined && { remainingMs }),
+      onAnnounced: (file) => this.#prepare(address, folder, file),
       onProgress: (bytes, total) =>
         report({ kind: 'progress', bytes, ...(total === undefined ? {} : { total }) }),
     })
+    if (partial !== undefined) {
+      log.info(resumedAt > 0 ? 'model.download-resumed' : 'model.download-changed', fetching)
+    }
+    return digests
+  }
+
+  /** Before the first byte: is there room, and what must be known to go on if it ends early? */
+  async #prepare(address: string, folder: string, file: AnnouncedFile): Promise<void> {
+    const { validator, total, startAt } = file
+    const { partials } = this.#options.store
+    const where = displayAddress(address)
+    if (total !== undefined) {
+      await assertRoom({ folder, bytes: total - startAt, doing: 'download the package', where })
+    }
+    if (validator === undefined) await partials.forget(folder)
+    else {
+      const of = { addressFingerprint: addressFingerprint(address), address: where, validator }
+      await partials.note(folder, { ...of, ...(total !== undefined && { total }) })
+    }
   }
 
   #downloading(signal: AbortSignal): DownloadOptions {
@@ -218,6 +278,13 @@ export class PackageFetcher {
     })
     return stored
   }
+}
+
+/** Whether the rest may be had another time. */
+function isWorthKeeping(thrown: unknown): boolean {
+  return thrown instanceof EdgebootError
+    ? thrown.code === 'MODEL_DOWNLOAD_FAILED'
+    : !isSystemError(thrown)
 }
 
 /** Looks at a path that should be a zip or a folder. @throws `MODEL_NOT_FOUND` */

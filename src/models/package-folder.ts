@@ -7,6 +7,7 @@ import type { LogFields } from '../core/log.ts'
 import { isSha256, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { pathKind } from './path-kind.ts'
 import type { PackageProof } from './package-proof.ts'
+import { PartialDownloads } from './partial-downloads.ts'
 import { readPackageRecord, readProof, replaceRecord, type PackageRecord } from './store-records.ts'
 import { syncFolder } from './unpack-zip.ts'
 
@@ -32,11 +33,13 @@ const temporaryAgeMaxMs = 24 * 60 * 60_000
  *   appears by one rename, complete; one without a valid record counts as absent. `proof.json`
  *   beside it says what is known of its origin.
  * - `active/<model>.json` says which package a model name stands for: see {@link ModelVersions}.
+ * - `partial/<address>`: see {@link PartialDownloads}.
  * - `tmp/<pid>-<start of the process>-<random>` while something is under way.
  *
  * Several processes may share it. Errors of the file system come as they are.
  */
 export class PackageFolder {
+  readonly partials: PartialDownloads
   readonly #packages: string
   readonly #temporary: string
   readonly #clock: Clock
@@ -51,6 +54,7 @@ export class PackageFolder {
     const store = join(modelsFolder, '.edgeboot')
     this.#packages = join(store, 'packages')
     this.#temporary = join(store, 'tmp')
+    this.partials = new PartialDownloads(store, clock)
     this.#clock = clock
     this.#warn = warn
   }
@@ -144,7 +148,7 @@ export class PackageFolder {
   }
 
   /**
-   * Removes what killed processes left.
+   * Removes what killed processes left, but for downloads that can be gone on with.
    *
    * @returns How many things were removed.
    */
@@ -152,9 +156,12 @@ export class PackageFolder {
     let removed = 0
     for (const name of await namesIn(this.#temporary)) {
       if (await this.#inUse(name)) continue
-      await rm(join(this.#temporary, name), { recursive: true, force: true })
+      const path = join(this.#temporary, name)
+      if (await this.partials.keep(path)) continue
+      await rm(path, { recursive: true, force: true })
       removed += 1
     }
+    await this.partials.prune()
     return removed
   }
 

@@ -16,7 +16,10 @@ export interface StreamBounds {
 }
 
 /**
- * Writes a stream to a new file and hashes it on the way, a chunk at a time.
+ * Writes a stream to a file and hashes it on the way, a chunk at a time.
+ *
+ * @param startAt - Bytes of the file that are kept, and hashed first; the stream follows them. With 0
+ * the file is made anew.
  *
  * @throws `MODEL_PACKAGE_TOO_LARGE`, what the stream throws, and errors of the file system as
  * they are. The file is left behind then: it lies in a folder that its owner removes.
@@ -25,9 +28,22 @@ export async function saveStream(
   chunks: AsyncIterable<Uint8Array>,
   file: string,
   bounds: StreamBounds,
+  startAt = 0,
 ): Promise<FileDigests> {
-  await using handle = await open(file, 'wx', 0o600)
-  return await digestStream(chunks, bounds, (chunk) => handle.appendFile(chunk))
+  await using handle = await open(file, startAt === 0 ? 'w' : 'a', 0o600)
+  await handle.truncate(startAt)
+  const keep = (chunk: Uint8Array): Promise<void> => handle.appendFile(chunk)
+  if (startAt === 0) return await digestStream(chunks, bounds, keep)
+  const start = createReadStream(file, { end: startAt - 1 }) as AsyncIterable<Uint8Array>
+  let seen = 0
+  async function* both(): AsyncGenerator<Uint8Array> {
+    yield* start
+    yield* chunks
+  }
+  return await digestStream(both(), bounds, async (chunk) => {
+    seen += chunk.byteLength
+    if (seen > startAt) await keep(chunk)
+  })
 }
 
 /** Hashes a file where it lies. @throws As {@link saveStream}. */

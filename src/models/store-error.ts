@@ -18,7 +18,8 @@ export function isSystemError(thrown: unknown): thrown is NodeJS.ErrnoException 
 }
 
 /**
- * Turns a refusal of the file system into `MODEL_STORE_FAILED`. Everything else passes unchanged.
+ * Turns a refusal of the file system into `MODEL_STORE_FAILED`, or `MODEL_DISK_FULL` where it is
+ * that. Everything else passes unchanged.
  *
  * @param doing - What was tried, such as `unpack model 'a'`.
  */
@@ -26,7 +27,9 @@ export function asStoreError(thrown: unknown, doing: string, path: string): unkn
   if (!isSystemError(thrown)) return thrown
   const code = thrown.code ?? 'unknown'
   const why = meanings[code] ?? thrown.message
-  return new EdgebootError('MODEL_STORE_FAILED', `cannot ${doing}: ${why} (${code})`, {
+  const isFull = code === 'ENOSPC' || code === 'EDQUOT'
+  const is = isFull ? 'MODEL_DISK_FULL' : 'MODEL_STORE_FAILED'
+  return new EdgebootError(is, `cannot ${doing}: ${why} (${code})`, {
     details: { where: thrown.path ?? path, errno: code },
     cause: thrown,
   })

@@ -1,8 +1,9 @@
 import { mkdir, open, stat } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { crc32 } from 'node:zlib'
 import { openPromise, type Entry, type ZipFile } from 'yauzl'
 import { EdgebootError } from '../core/errors.ts'
+import { assertRoom } from './disk-room.ts'
 import { isSystemError } from './store-error.ts'
 import {
   invalidPackage,
@@ -15,6 +16,9 @@ import {
 
 /** Below this a package may be as well compressed as it likes. */
 const ratioFloorBytes = 1024 * 1024
+
+/** What the file system may add to each file. */
+const blockBytes = 4096
 
 /** What a zip became. */
 export interface UnpackedZip {
@@ -29,13 +33,13 @@ export interface UnpackedZip {
 /**
  * Unpacks a zip that nobody vouches for into a new folder.
  *
- * All entries are checked before the first byte is written, sizes are counted as inflated, every
+ * All entries are checked before the first byte is written, as is the room on the disk; sizes are counted as inflated, every
  * file is compared with its checksum and fsynced, as are the folders. Nothing is ever written
  * outside `targetFolder`. What macOS adds (`__MACOSX`, `.DS_Store`) is left out. After an error
  * the folder may hold a part: its owner removes it.
  *
  * @param targetFolder - Absolute; must not exist, its parent must.
- * @throws `MODEL_PACKAGE_INVALID` with the reason, `MODEL_PACKAGE_TOO_LARGE`, the reason of
+ * @throws `MODEL_PACKAGE_INVALID` with the reason, `MODEL_PACKAGE_TOO_LARGE`, `MODEL_DISK_FULL`, the reason of
  * `signal`, and errors of the file system as they are.
  */
 export async function unpackZip(
@@ -47,6 +51,12 @@ export async function unpackZip(
   const zip = await openZip(zipFile)
   try {
     const plan = await planZip(zip, zipFile, limits)
+    await assertRoom({
+      folder: dirname(targetFolder),
+      bytes: plan.bytes + plan.files.length * blockBytes,
+      doing: 'unpack the package',
+      where: zipFile,
+    })
     const meter = new Meter(zipFile, zip.fileSize, limits, signal)
     await makeFolder(targetFolder)
     for (const folder of plan.folders) await makeFolder(join(targetFolder, ...folder))

@@ -28,6 +28,8 @@ export interface ZipPlan {
   readonly folders: readonly (readonly string[])[]
   /** The one top folder under which all files lie, or empty. */
   readonly root: string
+  /** Of all files together, as the zip declares them. */
+  readonly bytes: number
 }
 
 /** `MODEL_PACKAGE_INVALID` with the reason. */
@@ -78,7 +80,12 @@ export async function planZip(
   }
   refuseOverlaps(tree.files, zipFile)
   if (tree.files.length === 0) throw invalidPackage(zipFile, 'it is a zip without files')
-  return { files: tree.files, folders: tree.folders, root: rootOf(tree.files) }
+  return {
+    files: tree.files,
+    folders: tree.folders,
+    root: rootOf(tree.files),
+    bytes: declaredBytes,
+  }
 }
 
 /** The refusal of a package that grows too large, by what it says or by what comes out. */

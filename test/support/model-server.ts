@@ -1,8 +1,46 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 
 /** Answers one request. */
 export type Answer = (request: IncomingMessage, response: ServerResponse) => void
+
+/** How a file is served to those who ask for a part of it. */
+export interface RangedFile {
+  /** Default: that of the file, which changes with it. */
+  readonly etag?: string
+  /** Sends this much and then nothing more, and leaves the connection open. */
+  readonly stallAt?: number
+  /** What it says instead of where the part begins: a server that lies. */
+  readonly contentRange?: string
+}
+
+/** Answers as a server of files does that knows ranges. Each request is told to `asked`. */
+export function rangedFile(
+  bytes: Buffer,
+  { etag = `"${createHash('md5').update(bytes).digest('hex')}"`, ...file }: RangedFile = {},
+  asked: (range: string | undefined) => void = () => {},
+): Answer {
+  return (request, response) => {
+    const { range, 'if-range': validator } = request.headers
+    asked(range)
+    const wanted = validator === undefined || validator === etag ? range : undefined
+    const from = wanted === undefined ? 0 : Number(/^bytes=(\d+)-$/.exec(wanted)?.[1])
+    if (from >= bytes.length) {
+      response.writeHead(416, { 'content-range': `bytes */${bytes.length}` }).end()
+      return
+    }
+    const contentRange = file.contentRange ?? `bytes ${from}-${bytes.length - 1}/${bytes.length}`
+    response.writeHead(wanted === undefined ? 200 : 206, {
+      etag,
+      'accept-ranges': 'bytes',
+      'content-length': bytes.length - from,
+      ...(wanted === undefined ? {} : { 'content-range': contentRange }),
+    })
+    if (file.stallAt === undefined) response.end(bytes.subarray(from))
+    else response.write(bytes.subarray(from, Math.max(from, file.stallAt)))
+  }
+}
 
 /** An HTTP server of model packages on loopback that counts what it is asked for. */
 export class ModelServer {
@@ -36,6 +74,11 @@ export class ModelServer {
   /** Such as `http://127.0.0.1:4711/a.zip`. */
   url(path: string, credentials = ''): string {
     return `http://${credentials}127.0.0.1:${this.port}${path}`
+  }
+
+  /** Ends all connections, in the middle of what they send. */
+  cut(): void {
+    this.#server.closeAllConnections()
   }
 
   /** Waits until a request has come in. */

@@ -1,42 +1,12 @@
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
-import { rmdirSync } from 'node:fs'
-import { mkdtemp } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { SqliteSpool } from '../../../src/transport/spool/sqlite-spool.ts'
 import type { NewRecord } from '../../../src/transport/spool/spool-store.ts'
+import { SmallDisk } from '../../support/small-disk.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { silentLogger } from '../../../src/core/log.ts'
-
-/** A file system of its own, of so many bytes. */
-class SmallDisk {
-  readonly folder: string
-
-  private constructor(folder: string) {
-    this.folder = folder
-  }
-
-  static async mount(bytes: number): Promise<SmallDisk | undefined> {
-    const folder = await mkdtemp(join(tmpdir(), 'edgeboot-disk-'))
-    const mounted = spawnSync('mount', ['-t', 'tmpfs', '-o', `size=${bytes}`, 'tmpfs', folder])
-    if (mounted.status === 0) return new SmallDisk(folder)
-    rmdirSync(folder)
-    return undefined
-  }
-
-  makeReadOnly(): void {
-    const { status } = spawnSync('mount', ['-o', 'remount,ro', this.folder])
-    assert.equal(status, 0)
-  }
-
-  [Symbol.dispose](): void {
-    spawnSync('umount', ['-l', this.folder])
-    rmdirSync(this.folder)
-  }
-}
 
 function open(disk: SmallDisk): SqliteSpool {
   const file = join(disk.folder, 'spool.db')

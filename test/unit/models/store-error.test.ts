@@ -13,7 +13,7 @@ test('says a full disk and a read-only file system in plain words', () => {
   for (const [code, message] of Object.entries(words)) {
     const error = asStoreError(systemError(code), "store 'thr'", '/models')
     assert.ok(error instanceof EdgebootError)
-    assert.equal(error.code, 'MODEL_STORE_FAILED')
+    assert.equal(error.code, code === 'ENOSPC' ? 'MODEL_DISK_FULL' : 'MODEL_STORE_FAILED')
     assert.equal(error.details.where, '/models')
     assert.match(error.message, message)
   }
