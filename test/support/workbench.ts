@@ -19,8 +19,8 @@ export class Workbench {
   }
 
   /** Writes a file below the folder, and gives its path. */
-  write(path: string, text: string): Promise<string> {
-    return this.#scratch.write(path, text)
+  write(path: string, content: string | Buffer): Promise<string> {
+    return this.#scratch.write(path, content)
   }
 
   /**
