@@ -51,9 +51,9 @@ export function encodeLetter(letter: DeadLetter, bytesMax: number): LetterRow {
 /** The row of a letter that came back: what is new of it in the place of what was. */
 export function encodeReturned(
   before: LetterSummary,
-  { error, attempts, diedAt }: ReturnedLetter,
+  { error, version, attempts, diedAt }: ReturnedLetter,
 ): Pick<LetterRow, 'kind' | 'died' | 'about'> {
-  const about = encodeAbout({ ...before, error, attempts, diedAt })
+  const about = encodeAbout({ ...before, error, version, attempts, diedAt })
   return { kind: error.kind, died: diedAt, about }
 }
 

@@ -4,6 +4,7 @@ import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
 import { childMark, markVariable } from '../core/process-mark.ts'
 import { type ModelPackage, sharesHost } from '../models/model-package.ts'
+import type { ResultProperties } from '../pipeline/outlet.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
 import type { Recorder } from '../pipeline/recorder.ts'
@@ -11,7 +12,8 @@ import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
 import { newLetterId } from '../dead-letters/letter-id.ts'
 import { SqliteDeadLetters } from '../dead-letters/sqlite-dead-letters.ts'
 import type { DeadLetterHandling } from '../pipeline/dead-letter-office.ts'
-import { RunnerPool, type RunnerPoolOptions } from '../pipeline/runner-pool.ts'
+import type { ModelRelease } from '../pipeline/model-release.ts'
+import { RunnerPool } from '../pipeline/runner-pool.ts'
 import { createRunner, type CreateRunnerOptions } from '../runtime/create-runner.ts'
 import type { RunnerSpec } from '../runtime/runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
@@ -64,7 +66,10 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
       createPool: (callbacks) =>
         new RunnerPool({
           size: Math.max(settings.workers, 1),
-          create: markedRunners(spec, { inline, clock }, parts.mark),
+          release: {
+            version: model.version,
+            create: markedRunners(spec, { inline, clock }, parts.mark),
+          },
           clock,
           random: Math.random,
           log,
@@ -72,11 +77,7 @@ export function assemblePipeline(settings: PipelineSettings, parts: AssemblyPart
         }),
       resultTopic: renderTopic,
       resultProperties: {
-        shared: {
-          'edgeboot-rule': settings.rule,
-          'edgeboot-model': model.name,
-          'edgeboot-version': model.version,
-        },
+        shared: sharedProperties(settings.rule, model.name),
         own: (id) => ({ [resultIdProperty]: id }),
       },
       identify: (message, device) => ids.of(message, device),
@@ -107,7 +108,7 @@ function markedRunners(
   spec: RunnerSpec,
   options: CreateRunnerOptions,
   hostMark: string | undefined,
-): RunnerPoolOptions['create'] {
+): ModelRelease['create'] {
   let number = 0
   return (_index, listener) => {
     // One in the host itself shares the mark of the host.
@@ -115,6 +116,17 @@ function markedRunners(
     const mark = childMark(hostMark, (number += 1))
     const marked = { ...spec, env: { ...spec.env, [markVariable]: mark } }
     return createRunner(marked, listener, { ...options, ended: () => void endAllOf(mark) })
+  }
+}
+
+/** Of all results of one version: encoded once, as long as they are one object. */
+function sharedProperties(rule: string, model: string): ResultProperties['shared'] {
+  let last: Readonly<Record<string, string>> = {}
+  return (version) => {
+    if (last['edgeboot-version'] !== version) {
+      last = { 'edgeboot-rule': rule, 'edgeboot-model': model, 'edgeboot-version': version }
+    }
+    return last
   }
 }
 
@@ -140,7 +152,7 @@ function deadLetterHandling(
     ...(topic === undefined
       ? {}
       : { topic: compileTopicTemplate(topic, { rule, model: model.name }) }),
-    origin: { rule, func, model: model.name, version: model.version },
+    origin: { rule, func, model: model.name },
     newId: newLetterId,
     random: Math.random,
   }
@@ -149,7 +161,8 @@ function deadLetterHandling(
 function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {
   const { queue, workers, batch } = settings
   // Runners are held back when the queue's worth of results waits; what they had by then must fit.
-  const inRunnersMax = Math.max(workers, 1) * limits.runnerBatchesMax * batch.size
+  // While the model is exchanged there are twice as many.
+  const inRunnersMax = 2 * Math.max(workers, 1) * limits.runnerBatchesMax * batch.size
   const itemsMax = queue.whenFull === 'block' ? queue.size + inRunnersMax : queue.size
   const sink = createMqttSink(settings.sink, { clock, log, itemsMax, whenFull: queue.whenFull })
   const { spool, timeoutMs } = settings.sink

@@ -11,8 +11,8 @@ export interface DeadLetterCopiesParts {
   readonly sink: Sink
   /** The topic of a copy; `undefined` when the template gives none for this letter. */
   readonly topic: (sourceTopic: string, device: string | undefined) => string | undefined
-  /** User properties that all of them have. */
-  readonly sharedProperties: Readonly<Record<string, string>>
+  /** User properties that all of one version of the model have. */
+  readonly sharedProperties: (version: string) => Readonly<Record<string, string>>
   readonly occasionally: OccasionalLog
   /** One goes to the sink. */
   readonly copying: () => void
@@ -34,7 +34,7 @@ export class DeadLetterCopies {
    * fails is logged and becomes no dead letter itself.
    */
   publish(letter: DeadLetter, settled: (outcome: PublishOutcome | undefined) => void): void {
-    const { sink, sharedProperties, copying } = this.#parts
+    const { sink, copying } = this.#parts
     const topic = this.#parts.topic(letter.topic, letter.device)
     // A copy that came back as an event and was given up as well would go round for ever.
     const isCopy = letter.userProperties?.[deadLetterProperty] !== undefined
@@ -45,6 +45,7 @@ export class DeadLetterCopies {
     }
     const payload = Buffer.from(JSON.stringify(copyOf(letter)))
     const userProperties = { [deadLetterProperty]: letter.error.kind }
+    const sharedProperties = this.#parts.sharedProperties(letter.version)
     copying()
     sink.publish({ topic, payload, userProperties, sharedProperties }, (outcome) => {
       if (outcome !== 'published' && outcome !== 'spooled') this.#tell(letter, outcome)

@@ -4,7 +4,7 @@ import type { OccasionalLog } from '../core/occasional-log.ts'
 import type { PublishOutcome, Sink, SourceMessage } from '../transport/transport.ts'
 import { DeadLetterCopies } from './dead-letter-copies.ts'
 import { DeadLetters } from './dead-letters.ts'
-import type { DeadLetterStore, Failure, LetterOrigin } from './dead-letter.ts'
+import type { DeadLetterStore, Failure, LetterOrigin, LetterSubject } from './dead-letter.ts'
 import type { Endings } from './endings.ts'
 import type { Ledger } from './ledger.ts'
 import { publishReason } from './outlet.ts'
@@ -30,7 +30,7 @@ export interface DeadLetterOfficeParts {
   readonly handling: DeadLetterHandling
   readonly ledger: Ledger
   readonly sink: Sink
-  readonly sharedProperties: Readonly<Record<string, string>>
+  readonly sharedProperties: (version: string) => Readonly<Record<string, string>>
   readonly clock: Clock
   readonly log: Logger
   readonly occasionally: OccasionalLog
@@ -106,19 +106,14 @@ export class DeadLetterOffice {
   /**
    * Takes an event that is given up. It ends later or at once.
    *
-   * @param attempts - How often the model was given it.
    * @returns The id of its letter, if there is one.
    */
-  giveUp(
-    origin: MessageInMotion,
-    device: string | undefined,
-    failure: Failure,
-    attempts: number,
-  ): string | undefined {
+  giveUp(origin: MessageInMotion, subject: LetterSubject, failure: Failure): string | undefined {
     const { replay } = origin
-    if (replay === undefined) return this.#letters.take(origin, device, failure, attempts)
+    if (replay === undefined) return this.#letters.take(origin, subject, failure)
     // Its letter is on the disk, and stays there.
-    replay.failure = { error: failure, attempts, diedAt: this.#parts.clock.now() }
+    const { device, version, attempts } = subject
+    replay.failure = { error: failure, version, attempts, diedAt: this.#parts.clock.now() }
     this.#parts.endings.counted(origin, failure.kind, device)
     this.#parts.ledger.deadLettered()
     this.#parts.endings.finish(origin)

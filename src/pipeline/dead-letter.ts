@@ -31,12 +31,22 @@ export interface LetterOrigin {
   readonly rule: string
   readonly func: string
   readonly model: string
-  /** Of the model. */
+}
+
+/** How an event was seen, and what it met with. */
+export interface LetterSubject {
+  /** Absent before that is known. */
+  readonly device: string | undefined
+  /** Of the model that it was given to last, or would have been. */
   readonly version: string
+  /** How often the model was given it. */
+  readonly attempts: number
 }
 
 /** An event that was given up, with all that is needed to understand it and to run it again. */
 export interface DeadLetter extends LetterOrigin {
+  /** Of the model. */
+  readonly version: string
   /** A few characters, for people; two may be equal. */
   readonly id: string
   readonly topic: string
@@ -68,6 +78,8 @@ export interface StoredLetter extends DeadLetter {
 export interface ReturnedLetter {
   readonly seq: number
   readonly error: Failure
+  /** Of the model that it failed with. */
+  readonly version: string
   /** All of them, those before included. */
   readonly attempts: number
   readonly diedAt: number

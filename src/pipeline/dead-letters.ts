@@ -11,6 +11,7 @@ import type {
   DeadLetterStore,
   Failure,
   LetterOrigin,
+  LetterSubject,
   ReturnedLetter,
 } from './dead-letter.ts'
 import { payloadBytes } from './intake.ts'
@@ -107,17 +108,11 @@ export class DeadLetters {
   /**
    * Takes an event that was given up.
    *
-   * @param attempts - How often the model was given it.
    * @returns The id of its letter; `undefined` when nobody wants one.
    */
-  take(
-    origin: MessageInMotion,
-    device: string | undefined,
-    failure: Failure,
-    attempts: number,
-  ): string | undefined {
+  take(origin: MessageInMotion, subject: LetterSubject, failure: Failure): string | undefined {
     const { store, copies } = this.#parts
-    const letter = this.#write(origin, device, failure, attempts)
+    const letter = this.#write(origin, subject, failure)
     const departed = { origin, letter, bytes: origin.message.payload.byteLength }
     if (store === undefined && copies === undefined) {
       this.#parts.buried(departed, false)
@@ -167,14 +162,14 @@ export class DeadLetters {
 
   #write(
     { message }: MessageInMotion,
-    device: string | undefined,
+    { device, version, attempts }: LetterSubject,
     error: Failure,
-    attempts: number,
   ): DeadLetter {
     const { topic, qos, retain, userProperties, receivedAt, oversizeBytes } = message
     return {
       id: this.#parts.newId(),
       ...this.#parts.origin,
+      version,
       topic,
       ...(oversizeBytes === undefined ? { payload: message.payload } : {}),
       payloadBytes: payloadBytes(message),

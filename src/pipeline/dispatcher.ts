@@ -173,10 +173,14 @@ export class Dispatcher {
     this.#describe(slot, batches)
     this.#inRunners += tasks.length
     const deadline = clock.now() + timeoutMs
-    const items = tasks.map((task) => ({
-      event: task.origin.message.payload,
-      context: this.#contexts.encode(task.origin.message, task.device, deadline),
-    }))
+    const items = tasks.map((task) => {
+      task.release = slot.release
+      const { message } = task.origin
+      return {
+        event: message.payload,
+        context: this.#contexts.encode(message, task.device, deadline),
+      }
+    })
     this.#armWatch(timeoutMs)
     this.#trials.sent(tasks)
     this.#options.flights?.depart(tasks)

@@ -92,6 +92,7 @@ export class Intake {
         device,
         key: laneKey(orderBy, origin.message.topic, event, device),
         bytes: origin.message.payload.byteLength,
+        release: undefined,
         attempts: 0,
         company: undefined,
         id: undefined,

@@ -1,5 +1,5 @@
 import type { EdgebootError } from '../core/errors.ts'
-import type { Failure } from './dead-letter.ts'
+import type { Failure, LetterSubject } from './dead-letter.ts'
 import type { InferOutcome } from '../runtime/runner.ts'
 import type { PublishFailure, PublishOutcome, Sink } from '../transport/transport.ts'
 import type { OccasionalLog } from '../core/occasional-log.ts'
@@ -13,6 +13,8 @@ export interface OutletParts {
   readonly resultTopic: (sourceTopic: string, device: string | undefined) => string | undefined
   /** What is sent with a result. */
   readonly resultProperties: ResultProperties
+  /** Of the model, for a task that it was given. */
+  readonly versionOf: (task: Task) => string
   readonly idOf: (task: Task) => string
   readonly occasionally: OccasionalLog
   readonly published: (task: Task, bytes: number) => void
@@ -22,10 +24,9 @@ export interface OutletParts {
   /**
    * It is given up.
    *
-   * @param attempts - How often the model was given it.
    * @returns The id of its dead letter, if there is one.
    */
-  readonly givenUp: (task: Task, failure: Failure, attempts: number) => string | undefined
+  readonly givenUp: (task: Task, failure: Failure, subject: LetterSubject) => string | undefined
   /** The sink was closed first: nothing is known of its result. */
   readonly interrupted: (task: Task) => void
   /** What there is to say about a drop that comes next. */
@@ -34,8 +35,8 @@ export interface OutletParts {
 
 /** The user properties of results. */
 export interface ResultProperties {
-  /** Those that all of them have. */
-  readonly shared: Readonly<Record<string, string>>
+  /** Those that all of one version of the model have: the same object as long as it serves. */
+  shared(version: string): Readonly<Record<string, string>>
   /** Makes those of one. @param id - Its `edgeboot-id`. */
   own(id: string): Readonly<Record<string, string>>
 }
@@ -95,7 +96,7 @@ export class Outlet {
       ...(where === undefined ? {} : { where }),
       ...(typeof stack === 'string' ? { stack } : {}),
     }
-    const letter = this.#parts.givenUp(task, failure, task.attempts)
+    const letter = this.#parts.givenUp(task, failure, this.#subject(task, task.attempts))
     this.#tell('error', 'event.given-up', error.code, task, () => ({
       attempts: task.attempts,
       code: error.code,
@@ -113,9 +114,9 @@ export class Outlet {
       this.#tell('warn', 'result.topic-invalid', 'topic', task, () => ({ letter }))
       return
     }
-    const { resultProperties, idOf, sink } = this.#parts
+    const { resultProperties, idOf, versionOf, sink } = this.#parts
     const userProperties = resultProperties.own(idOf(task))
-    const sharedProperties = resultProperties.shared
+    const sharedProperties = resultProperties.shared(versionOf(task))
     const bytes = payload.byteLength
     this.#pendingBytes += bytes
     sink.publish({ topic, payload, userProperties, sharedProperties }, (outcome) => {
@@ -161,7 +162,11 @@ export class Outlet {
 
   /** The model had it once more than runners died of it. */
   #giveUp(task: Task, failure: Failure): string | undefined {
-    return this.#parts.givenUp(task, failure, task.attempts + 1)
+    return this.#parts.givenUp(task, failure, this.#subject(task, task.attempts + 1))
+  }
+
+  #subject(task: Task, attempts: number): LetterSubject {
+    return { device: task.device, version: this.#parts.versionOf(task), attempts }
   }
 
   #tell(
@@ -175,6 +180,7 @@ export class Outlet {
     this.#parts.occasionally.write(level, event, `${event} ${kind}`, () => ({
       topic,
       device: task.device,
+      modelVersion: this.#parts.versionOf(task),
       ...fields(),
     }))
   }

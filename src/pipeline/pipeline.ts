@@ -1,13 +1,16 @@
 import { limits } from '../core/limits.ts'
 import type { ConnectionState, SourceMessage } from '../transport/transport.ts'
 import { Admission } from './admission.ts'
+import { BrokenModel } from './broken-model.ts'
 import { ConnectionRecord } from './connection-record.ts'
 import { DeadLetterOffice } from './dead-letter-office.ts'
 import { Dispatcher } from './dispatcher.ts'
+import { Drain } from './drain.ts'
 import { Endings } from './endings.ts'
 import { Intake, payloadBytes } from './intake.ts'
 import { Lanes } from './lanes.ts'
 import { Ledger } from './ledger.ts'
+import type { ModelRelease } from './model-release.ts'
 import { OccasionalLog } from '../core/occasional-log.ts'
 import { Outlet } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
@@ -49,13 +52,14 @@ export class Pipeline {
   readonly #occasionally: OccasionalLog
   readonly #input = new ConnectionRecord()
   readonly #output = new ConnectionRecord()
-  #isBroken = false
+  readonly #broken: BrokenModel
   #draining = false
-  #whenEmpty: (() => void) | undefined
+  readonly #drain: Drain
 
   constructor(parts: PipelineParts, limitsOfThis: PipelineLimits) {
     this.#parts = parts
     this.#limits = limitsOfThis
+    this.#drain = new Drain(parts.clock)
     this.#trail = new Trail(parts.clock)
     this.#occasionally = new OccasionalLog(parts.log, parts.clock)
     this.#records = new RecordKeeper({
@@ -79,7 +83,7 @@ export class Pipeline {
       ...parts,
       handling: parts.deadLetters,
       ledger: this.#ledger,
-      sharedProperties: parts.resultProperties.shared,
+      sharedProperties: (version) => parts.resultProperties.shared(version),
       occasionally: this.#occasionally,
       endings: this.#endings,
       room: () => this.#roomForReplays,
@@ -99,7 +103,10 @@ export class Pipeline {
       // At once: the clock need not be asked again.
       dropped: (origin, reason, device) =>
         this.#endings.dropped(origin, reason, device, origin.receivedAtMs),
-      undecodable: (origin, failure) => this.#office.giveUp(origin, undefined, failure, 0),
+      undecodable: (origin, failure) => {
+        const { version } = this.#pool.release
+        this.#office.giveUp(origin, { device: undefined, version, attempts: 0 }, failure)
+      },
       why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#admission = new Admission({
@@ -110,17 +117,22 @@ export class Pipeline {
       bytesMax: limits.queueBytesMax,
       turnedAway: (task) => this.#endings.dropped(task.origin, 'queue-full', task.device),
     })
+    this.#broken = new BrokenModel({
+      lanes: this.#lanes,
+      blocks: this.#blocks,
+      dropped: ({ origin, device }) => this.#endings.dropped(origin, 'broken', device),
+    })
     this.#outlet = new Outlet({
       sink: parts.sink,
       resultTopic: parts.resultTopic,
       resultProperties: parts.resultProperties,
+      versionOf: (task) => this.#versionOf(task),
       idOf: this.#records.idOf,
       occasionally: this.#occasionally,
       published: (task, bytes) => this.#endings.published(task, bytes),
       spooled: (task) => this.#endings.spooled(task),
       dropped: ({ origin, device }, reason) => this.#endings.dropped(origin, reason, device),
-      givenUp: ({ origin, device }, failure, attempts) =>
-        this.#office.giveUp(origin, device, failure, attempts),
+      givenUp: ({ origin }, failure, subject) => this.#office.giveUp(origin, subject, failure),
       interrupted: ({ origin, device }) => this.#endings.interrupted(origin, device),
       why: (reason, text) => this.#trail.explain(reason, text),
     })
@@ -181,6 +193,16 @@ export class Pipeline {
     this.replay()
   }
 
+  /**
+   * Lets another version of the model take over without a gap: see {@link RunnerPool.swap}. Every
+   * key changes over between two of its batches, once.
+   *
+   * @throws why it cannot be loaded; the one before goes on.
+   */
+  async swap(release: ModelRelease): Promise<void> {
+    await this.#pool.swap(release)
+  }
+
   /** Runs the dead letters again that are marked for it, soon. */
   replay(): void {
     this.#office.replay()
@@ -198,14 +220,9 @@ export class Pipeline {
     this.#changed()
     const { clock } = this.#parts
     const end = clock.monotonic() + drainMs
-    await new Promise<void>((resolve) => {
-      const timer = clock.after(drainMs, resolve, { keepAlive: true })
-      this.#whenEmpty = () => {
-        timer.cancel()
-        resolve()
-      }
-      this.#noticeEmpty()
-    })
+    const drained = this.#drain.wait(drainMs)
+    this.#noticeEmpty()
+    await drained
     this.#dispatcher.close()
     const left = (): number => Math.max(end - clock.monotonic(), 0)
     await this.#pool.stop(left())
@@ -258,6 +275,11 @@ export class Pipeline {
     return this.#trail.view(topic, lastMax)
   }
 
+  /** Of the model that it was given to; of the one that it would be given to, if it was to none. */
+  #versionOf({ release }: Task): string {
+    return (release ?? this.#pool.release).version
+  }
+
   get #blocks(): boolean {
     return this.#limits.queue.whenFull === 'block'
   }
@@ -306,10 +328,7 @@ export class Pipeline {
       this.#outlet.givenUp(task, fatalError(task))
       return
     }
-    if (this.#isBroken && !this.#mayWait(task)) {
-      this.#endings.dropped(task.origin, 'broken', task.device)
-      return
-    }
+    if (this.#broken.turnsAway(task)) return
     this.#admission.admit(task)
     this.#dispatcher.poke()
   }
@@ -321,13 +340,9 @@ export class Pipeline {
   }
 
   #noticeEmpty(): void {
-    if (this.#whenEmpty === undefined) return
+    if (!this.#drain.isAwaited) return
     // Without runners, what waits for them comes out no more.
-    const stuck = this.#isBroken ? this.#lanes.size : 0
-    if (this.#ledger.inMotion > stuck) return
-    const notify = this.#whenEmpty
-    this.#whenEmpty = undefined
-    notify()
+    if (this.#ledger.inMotion <= this.#broken.stuck) this.#drain.finish()
   }
 
   #connectionChanged(record: ConnectionRecord, state: ConnectionState): void {
@@ -336,25 +351,11 @@ export class Pipeline {
   }
 
   #poolChanged(): void {
-    this.#isBroken = this.#pool.state.status === 'broken'
-    if (this.#isBroken) this.#giveUpWaiting()
-    this.#changed()
-  }
-
-  /** No runner will ever come. */
-  #giveUpWaiting(): void {
-    for (const task of this.#lanes.clear()) {
-      // In whatever order: nobody takes them from here.
-      if (this.#mayWait(task)) this.#lanes.push(task)
-      else this.#endings.dropped(task.origin, 'broken', task.device)
+    if (this.#broken.note(this.#pool.state.status === 'broken')) {
+      this.#admission.noticeRoom()
+      this.#noticeEmpty()
     }
-    this.#admission.noticeRoom()
-    this.#noticeEmpty()
-  }
-
-  /** Whether it waits for as long as it takes: the broker keeps it, and all behind it, meanwhile. */
-  #mayWait(task: Task): boolean {
-    return this.#blocks && task.origin.entry !== undefined
+    this.#changed()
   }
 
   #changed(): void {

@@ -2,7 +2,7 @@ import type { Clock, Timer } from '../core/clock.ts'
 import { asEdgebootError, errorClause } from '../core/errors.ts'
 import type { Logger } from '../core/log.ts'
 import type { OccasionalLog } from '../core/occasional-log.ts'
-import type { DeadLetterStore, Failure, ReturnedLetter, StoredLetter } from './dead-letter.ts'
+import type { DeadLetterStore, ReturnedLetter, StoredLetter } from './dead-letter.ts'
 
 /** Letters that are replayed at the same time. */
 export const replaysMax = 100
@@ -13,7 +13,7 @@ const pauseMs = 5000
 export interface Replay {
   readonly letter: StoredLetter
   /** Present once an event of it was given up again. */
-  failure?: { readonly error: Failure; readonly attempts: number; readonly diedAt: number }
+  failure?: Omit<ReturnedLetter, 'seq'>
   /** An event of it was turned away for a reason that passes: it is replayed once more. */
   isPutOff?: boolean
 }

@@ -1,6 +1,7 @@
 import type { SourceMessage } from '../transport/transport.ts'
 import type { WindowEntry } from './ack-window.ts'
 import type { Company, LaneItem } from './lanes.ts'
+import type { ModelRelease } from './model-release.ts'
 import type { Replay } from './replays.ts'
 
 /** A message, and how many of its events are not settled. */
@@ -22,6 +23,8 @@ export interface MessageInMotion {
 export interface Task extends LaneItem {
   readonly origin: MessageInMotion
   readonly device: string | undefined
+  /** What it was given to last. */
+  release: ModelRelease | undefined
   /** Times that its runner died while it was the only one it could have been. */
   attempts: number
   /** Its runner died: it is retried with its group of suspects alone, so that it harms nobody else. */

@@ -32,7 +32,8 @@ export interface PlantOptions {
 const queueSize = 6
 const batchSize = 3
 const workers = 2
-const inRunnersMax = workers * 2 * batchSize
+/** Those of a version that was replaced, and those of the one that replaced it. */
+const inRunnersMax = 2 * workers * 2 * batchSize
 
 /**
  * One broker, its persistent session, one disk, and one pipeline after another between them, as a
@@ -45,11 +46,14 @@ export class DeliveryPlant {
   readonly #publishedBefore: string[] = []
   #redeliveredBefore = 0
   #booksBefore: PipelineStats = emptyStats()
-  readonly #recorder = new MemoryRecorder(workers * 2)
+  readonly #recorder = new MemoryRecorder(2 * workers * 2)
   /** Dead letters, on the same disk. */
   readonly #letters = new MemoryLetters()
   /** Texts of results that were refused when they came from the spool: their events had ended. */
   readonly #refusedLater = new Set<string>()
+  /** The model that serves, or would after a restart; versions count up. */
+  #version = 1
+  #isSwapping = false
   #source: MemorySource
   #bench: PipelineBench
 
@@ -78,8 +82,33 @@ export class DeliveryPlant {
     this.#bench.turn()
   }
 
-  answer(countMax: number): void {
-    this.#busy()?.answer(modelAnswer, countMax)
+  /** @param newestFirst - Whether the youngest runner is the quicker one. */
+  answer(countMax: number, newestFirst = false): void {
+    this.#busy(newestFirst)?.answer(modelAnswer, countMax)
+    this.#bench.turn()
+  }
+
+  /** Another version of the model begins to load. */
+  swap(): void {
+    if (this.#isSwapping) return
+    this.#isSwapping = true
+    const bench = this.#bench
+    const next = this.#version + 1
+    void bench.swap(String(next)).then((hasTakenOver) => {
+      if (bench !== this.#bench) return
+      this.#isSwapping = false
+      if (hasTakenOver) this.#version = next
+    })
+  }
+
+  /** A version that loads cannot be loaded after all, or dies when it is. */
+  async refuse(): Promise<void> {
+    const incoming = this.#bench.runners.find(
+      ({ gone, version }) => !gone && Number(version) > this.#version,
+    )
+    const error = new EdgebootError('RUNNER_EXITED', 'x')
+    if (incoming?.isLoaded === true) incoming.die(error)
+    else await incoming?.failToLoad(error)
     this.#bench.turn()
   }
 
@@ -193,6 +222,7 @@ export class DeliveryPlant {
     this.#checkAcknowledged()
     this.#checkRecords()
     this.#checkOrder()
+    this.#checkVersions()
     this.#checkCopies()
   }
 
@@ -255,6 +285,18 @@ export class DeliveryPlant {
     }
   }
 
+  /** A key that has gone over to a version never goes back. */
+  #checkVersions(): void {
+    const last = new Map<string, number>()
+    for (const { topic, payload, sharedProperties } of this.#bench.sink.published) {
+      const { deviceInfo } = JSON.parse(textOf(payload)) as { deviceInfo: { deviceName: string } }
+      const lane = topic + deviceInfo.deviceName
+      const version = Number(sharedProperties?.['version'])
+      assert.ok((last.get(lane) ?? 0) <= version, `${lane} went back to version ${version}`)
+      last.set(lane, version)
+    }
+  }
+
   /** Nothing comes twice but what the broker sent twice. */
   #checkCopies(): void {
     let repeats = 0
@@ -284,8 +326,9 @@ export class DeliveryPlant {
     return copies
   }
 
-  #busy(): FakeRunner | undefined {
-    return this.#bench.runners.find(({ gone, serving }) => !gone && serving.length > 0)
+  #busy(newestFirst = false): FakeRunner | undefined {
+    const runners = newestFirst ? this.#bench.runners.toReversed() : this.#bench.runners
+    return runners.find(({ gone, serving }) => !gone && serving.length > 0)
   }
 
   async #next(): Promise<void> {
@@ -297,6 +340,7 @@ export class DeliveryPlant {
     const last = { ...emptyStats(), ...this.#recorder.recordedBooks }
     this.#booksBefore = closeBooks(addStats(this.#booksBefore, last), 'unacknowledged')
     this.#source = this.#source.successor()
+    this.#isSwapping = false
     this.#bench = this.#build(sink.disk)
     await this.#bench.pipeline.start()
   }
@@ -310,6 +354,7 @@ export class DeliveryPlant {
       source: this.#source,
       sink,
       workers,
+      version: String(this.#version),
       matcher: { devices: devices.map((name) => ({ name, attributes: [] })) },
       resultTopic: (_topic, device) => device ?? 'all',
       deadLetters: { store: this.#letters },

@@ -98,6 +98,7 @@ function taskOf(name: string, key: string | undefined): Task {
     device: undefined,
     key,
     bytes: payload.byteLength,
+    release: undefined,
     attempts: 0,
     company: undefined,
     id: undefined,

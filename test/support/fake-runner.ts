@@ -1,5 +1,6 @@
 import { EdgebootError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
+import type { ModelRelease } from '../../src/pipeline/model-release.ts'
 import { RunnerPool, type RunnerPoolOptions } from '../../src/pipeline/runner-pool.ts'
 import type {
   BatchListener,
@@ -25,8 +26,16 @@ export class FakeRunner implements Runner {
   isLoaded = false
   starts = 0
 
-  constructor(listener: RunnerListener) {
+  /** Of the release that it was made for. */
+  readonly version: string
+  /** One that is stopped answers what it has first; `leave` ends it before. */
+  isOrderly = false
+  #isStopping = false
+  readonly #left = Promise.withResolvers<void>()
+
+  constructor(listener: RunnerListener, version = '1') {
     this.#listener = listener
+    this.version = version
   }
 
   start(): Promise<RunnerReady> {
@@ -51,9 +60,19 @@ export class FakeRunner implements Runner {
     this.#listener.outgrew(memoryBytes)
   }
 
-  /** Ends at once, and loses what it was working on. */
-  stop(): Promise<void> {
+  /** Ends at once, and loses what it was working on, unless it is orderly and has time. */
+  stop(deadlineMs = 0): Promise<void> {
+    if (this.isOrderly && this.isLoaded && !this.gone && deadlineMs > 0) {
+      this.#isStopping = true
+      this.#leaveIfDone()
+      return this.#left.promise
+    }
+    if (!this.isLoaded && !this.gone) {
+      this.#started.promise.catch(() => {})
+      this.#started.reject(new EdgebootError('RUNNER_EXITED', 'the runner was stopped'))
+    }
     this.gone = true
+    this.#left.resolve()
     const error = new EdgebootError('RUNNER_EXITED', 'the runner was stopped')
     for (const { listener } of this.batches.splice(0)) listener.lost(error)
     return Promise.resolve()
@@ -95,6 +114,13 @@ export class FakeRunner implements Runner {
       first,
       items.map(({ event }) => outcomeOf(decoder.decode(event))),
     )
+    this.#leaveIfDone()
+  }
+
+  #leaveIfDone(): void {
+    if (!this.#isStopping || this.gone || this.batches.length > 0) return
+    this.gone = true
+    this.#left.resolve()
   }
 
   /**
@@ -109,7 +135,8 @@ export class FakeRunner implements Runner {
     const [served, ...waiting] = this.batches.splice(0)
     served?.listener.lost(error, at === undefined ? undefined : served.done + at)
     for (const { listener } of waiting) listener.lost(error)
-    this.#listener.exited(error)
+    this.#left.resolve()
+    if (!this.#isStopping) this.#listener.exited(error)
   }
 }
 
@@ -126,14 +153,23 @@ export const echo = (event: string): InferOutcome => value(event)
 type FakePoolOptions = Pick<RunnerPoolOptions, 'size' | 'clock' | 'room'> &
   Partial<RunnerPoolOptions>
 
-/** A pool of fake runners, each of which goes into `runners` as the pool creates it. */
-export function fakePool(runners: FakeRunner[], options: FakePoolOptions): RunnerPool {
-  return new RunnerPool({
+/** A release of fake runners, each of which goes into `runners` as it is created. */
+export function fakeRelease(runners: FakeRunner[], version = '1', isOrderly = false): ModelRelease {
+  return {
+    version,
     create: (_index, listener) => {
-      const runner = new FakeRunner(listener)
+      const runner = new FakeRunner(listener, version)
+      runner.isOrderly = isOrderly
       runners.push(runner)
       return runner
     },
+  }
+}
+
+/** A pool of fake runners, each of which goes into `runners` as the pool creates it. */
+export function fakePool(runners: FakeRunner[], options: FakePoolOptions): RunnerPool {
+  return new RunnerPool({
+    release: fakeRelease(runners),
     random: () => 0,
     log: silentLogger,
     changed: () => {},

@@ -8,7 +8,7 @@ import type { Recorder } from '../../src/pipeline/recorder.ts'
 import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
 import { FakeClock } from './fake-clock.ts'
-import { echo, fakePool, type FakeRunner } from './fake-runner.ts'
+import { echo, fakePool, fakeRelease, type FakeRunner } from './fake-runner.ts'
 import { RecordedLog } from './recorded-log.ts'
 
 /** What a test may say of its bench. */
@@ -21,6 +21,8 @@ export interface PipelineBenchOptions {
   readonly source?: MemorySource
   readonly sink?: MemorySink
   readonly recorder?: Recorder
+  /** Of the model that it begins with. */
+  readonly version?: string
 }
 
 /** A pipeline between memory and fake runners. Work that is deferred runs at `turn`. */
@@ -49,10 +51,11 @@ export class PipelineBench {
             size: options.workers ?? 1,
             clock: this.clock,
             log,
+            release: fakeRelease(this.runners, options.version, true),
             ...callbacks,
           }),
         resultTopic: options.resultTopic ?? ((topic) => `out/${topic}`),
-        resultProperties: { shared: {}, own: () => ({}) },
+        resultProperties: { shared: (version) => ({ version }), own: () => ({}) },
         identify: ({ payload }, device) => `${device} ${new TextDecoder().decode(payload)}`,
         recorder: options.recorder,
         deadLetters: { ...plainHandling(), ...options.deadLetters },
@@ -83,6 +86,18 @@ export class PipelineBench {
     for (const runner of bench.runners) await runner.load()
     bench.turn()
     return bench
+  }
+
+  /**
+   * Begins to exchange the model.
+   *
+   * @returns Whether the new version took over, once that is known.
+   */
+  swap(version: string): Promise<boolean> {
+    return this.pipeline.swap(fakeRelease(this.runners, version, true)).then(
+      () => true,
+      () => false,
+    )
   }
 
   turn(): void {
@@ -117,7 +132,7 @@ export class PipelineBench {
 function plainHandling(): DeadLetterHandling {
   let ids = 0
   return {
-    origin: { rule: 'r', func: 'f', model: 'm', version: '1' },
+    origin: { rule: 'r', func: 'f', model: 'm' },
     newId: () => `id-${++ids}`,
     random: () => 0,
   }

@@ -164,8 +164,8 @@ test('replays that ended are removed, those that failed stay with what is new', 
     added: [],
     removed: [1, 99],
     returned: [
-      { seq: 2, error, attempts: 4, diedAt: 3000 },
-      { seq: 77, error, attempts: 4, diedAt: 3000 },
+      { seq: 2, error, version: '2', attempts: 4, diedAt: 3000 },
+      { seq: 77, error, version: '2', attempts: 4, diedAt: 3000 },
     ],
   })
   assert.deepEqual(bench.ids, ['b', 'c'])
@@ -300,7 +300,7 @@ test('behaves like a bounded list, over restarts and changes from outside', asyn
           bench.read((database) => database.want([chosen.seq], 1))
           chosen.isWanted = true
         } else if (chosen !== undefined && what.do === 'fail') {
-          const returned = [{ seq: chosen.seq, error, attempts: 2, diedAt: 1 }]
+          const returned = [{ seq: chosen.seq, error, version: '2', attempts: 2, diedAt: 1 }]
           bench.store.write({ added: [], removed: [], returned })
           chosen.isWanted = false
         } else if (chosen !== undefined) {

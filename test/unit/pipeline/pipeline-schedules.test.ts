@@ -101,7 +101,14 @@ const step = fc.oneof(
     }),
   },
   { weight: 6, arbitrary: fc.record({ do: fc.constant('load' as const) }) },
-  { weight: 12, arbitrary: fc.record({ do: fc.constant('answer' as const), count: fc.nat(3) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      do: fc.constant('answer' as const),
+      count: fc.nat(3),
+      newestFirst: fc.boolean(),
+    }),
+  },
   {
     weight: 10,
     arbitrary: fc.record({
@@ -112,6 +119,8 @@ const step = fc.oneof(
   },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('forward' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('die' as const) }) },
+  { weight: 2, arbitrary: fc.record({ do: fc.constant('swap' as const) }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constant('refuse' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('wait' as const) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant('lose' as const) }) },
   { weight: 4, arbitrary: fc.record({ do: fc.constant('reconnect' as const) }) },
@@ -137,10 +146,12 @@ type Step = typeof step extends fc.Arbitrary<infer Each> ? Each : never
 async function take(plant: DeliveryPlant, what: Step): Promise<void> {
   if (what.do === 'deliver') plant.deliver(what.device, fates[what.fate] ?? 'fine')
   else if (what.do === 'load') await plant.load()
-  else if (what.do === 'answer') plant.answer(what.count + 1)
+  else if (what.do === 'answer') plant.answer(what.count + 1, what.newestFirst)
   else if (what.do === 'settle') plant.settle(what.count + 1, what.toDisk === 0)
   else if (what.do === 'forward') plant.forward()
   else if (what.do === 'die') plant.die()
+  else if (what.do === 'swap') plant.swap()
+  else if (what.do === 'refuse') await plant.refuse()
   else if (what.do === 'wait') plant.wait(300)
   else if (what.do === 'lose') plant.lose()
   else if (what.do === 'reconnect') plant.reconnect()
@@ -154,7 +165,7 @@ async function take(plant: DeliveryPlant, what: Step): Promise<void> {
 // At least once, over lost connections, deaths of runners, a disk, ordered stops and SIGKILL: what
 // is checked after every step stands in DeliveryPlant. MemorySource throws when it is acknowledged
 // out of order.
-test('no schedule of faults loses a message, reorders a device, repeats without need, or outgrows its bounds', async () => {
+test('no schedule of faults and swaps loses a message, reorders a device, goes back to a version, repeats without need, or outgrows its bounds', async () => {
   const plants = fc.record({
     window: fc.constantFrom(1, 4, 20),
     fansOut: fc.boolean(),

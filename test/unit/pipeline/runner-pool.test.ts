@@ -3,7 +3,7 @@ import test from 'node:test'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import type { RunnerPool } from '../../../src/pipeline/runner-pool.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
-import { fakePool, type FakeRunner } from '../../support/fake-runner.ts'
+import { fakePool, fakeRelease, type FakeRunner } from '../../support/fake-runner.ts'
 
 class Bench {
   readonly clock = new FakeClock()
@@ -177,4 +177,113 @@ test('stops the runners that it is about to exchange too', async () => {
     bench.runners.map((runner) => runner.gone),
     [true, true],
   )
+})
+
+/** Begins to exchange the release for one of orderly runners. */
+const swap = (bench: Bench, version: string): Promise<string> =>
+  bench.pool.swap(fakeRelease(bench.runners, version, true)).then(
+    () => 'taken over',
+    (error: unknown) => (error as Error).message,
+  )
+const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
+
+test('another release takes over in one step, when the last of its runners is loaded', async () => {
+  const bench = new Bench(2)
+  const { pool, runners } = bench
+  for (const runner of runners) await runner.load()
+  const swapping = swap(bench, '2')
+  await settled()
+  assert.equal(runners.length, 4)
+  await runners[2]?.load()
+  await settled()
+  assert.equal(pool.next()?.release.version, '1')
+  assert.equal(pool.release.version, '1')
+  await runners[3]?.load()
+  assert.equal(await swapping, 'taken over')
+  assert.deepEqual([pool.next()?.release.version, pool.release.version], ['2', '2'])
+  assert.deepEqual(
+    runners.map(({ gone }) => gone),
+    [true, true, false, false],
+  )
+  assert.deepEqual([pool.restarts, pool.recycles, pool.idle], [0, 0, 2])
+})
+
+test('a release that does not load leaves nothing behind, and the one before serves on', async () => {
+  const bench = new Bench(2)
+  const { pool, runners } = bench
+  for (const runner of runners) await runner.load()
+  const swapping = swap(bench, '2')
+  await settled()
+  await runners[2]?.load()
+  await runners[3]?.failToLoad(noHandler)
+  assert.equal(await swapping, 'no handler')
+  assert.deepEqual(
+    runners.map(({ gone }) => gone),
+    [false, false, true, true],
+  )
+  assert.deepEqual([pool.state.status, pool.release.version], ['ready', '1'])
+  bench.clock.advance(600_000)
+  assert.equal(runners.length, 4, 'nothing of it is tried again')
+})
+
+test('a runner of the new release that dies before the last is loaded refuses it', async () => {
+  const bench = new Bench(2)
+  for (const runner of bench.runners) await runner.load()
+  const swapping = swap(bench, '2')
+  await settled()
+  await bench.runners[2]?.load()
+  bench.runners[2]?.die(exited)
+  await bench.runners[3]?.load()
+  assert.equal(await swapping, 'the runner exited with code 3')
+  assert.equal(bench.pool.next()?.release.version, '1')
+})
+
+test('a release takes over from runners that wait to be restarted, and ends that', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  bench.runners[0]?.die(exited)
+  const swapping = swap(bench, '2')
+  await settled()
+  await bench.runners[1]?.load()
+  assert.equal(await swapping, 'taken over')
+  assert.equal(bench.pool.state.status, 'ready')
+  bench.clock.advance(600_000)
+  assert.equal(bench.runners.length, 2)
+})
+
+test('the next release waits until the runners of the one before the last are gone', async () => {
+  const bench = new Bench(1)
+  const { pool, runners } = bench
+  await runners[0]?.load()
+  const first = swap(bench, '2')
+  await settled()
+  await runners[1]?.load()
+  await first
+  runners[1]?.infer([{ event: new Uint8Array(), context: new Uint8Array() }], {
+    outcomes: () => {},
+    lost: () => {},
+  })
+  const second = swap(bench, '3')
+  await settled()
+  await runners[2]?.load()
+  await second
+  const third = swap(bench, '4')
+  await settled()
+  assert.equal(runners.length, 3, 'version 2 still works')
+  runners[1]?.answer(() => ({ kind: 'empty' }))
+  await settled()
+  assert.equal(runners.length, 4)
+  await runners[3]?.load()
+  assert.equal(await third, 'taken over')
+  assert.equal(pool.release.version, '4')
+})
+
+test('a pool that is stopped gives up the release that is loading', async () => {
+  const bench = new Bench(1)
+  await bench.runners[0]?.load()
+  const swapping = swap(bench, '2')
+  await settled()
+  await bench.pool.stop(1000)
+  assert.match(await swapping, /stopped/)
+  assert.ok(bench.runners.every(({ gone }) => gone))
 })
