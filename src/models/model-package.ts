@@ -53,5 +53,5 @@ export interface ModelPackage {
 
 /** Whether a model runs in a thread of its host, and what ends a thread may end the host. */
 export function sharesHost({ runtime, format }: Pick<ModelPackage, 'runtime' | 'format'>): boolean {
-  return runtime === 'javascript' || runtime === 'wasm' || format === 'tfjs' || format === 'tflite'
+  return runtime === 'javascript' || runtime === 'wasm' || format === 'tfjs'
 }

@@ -19,9 +19,10 @@ export function createRunner(
   options: CreateRunnerOptions,
 ): Runner {
   const { runtime, format } = spec.model
-  // TensorFlow itself is a library of Python.
-  if (format === 'saved-model' || format === 'keras') {
-    return createPythonRunner(spec, listener, options)
+  if (runtime === 'tensorflow') {
+    // TensorFlow itself, and what runs its smaller format rightly, are libraries of Python.
+    const create = format === 'tfjs' ? createThreadRunner : createPythonRunner
+    return create(spec, listener, options)
   }
   switch (runtime) {
     case 'python':

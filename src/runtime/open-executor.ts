@@ -13,6 +13,8 @@ export async function openExecutor(options: ExecutorOptions): Promise<ModelExecu
   switch (format) {
     case 'module':
       return await openModule(options)
+    case 'tfjs':
+      return await openTfjs(options)
     default:
       throw new ModelLoadError({
         kind: 'import',
@@ -29,4 +31,10 @@ async function openModule({ model, constants }: ExecutorOptions): Promise<ModelE
     execute: (items, mark, emit) => executeBatch(loaded, constants, items, mark, emit),
     close: () => Promise.resolve(),
   }
+}
+
+async function openTfjs(options: ExecutorOptions): Promise<ModelExecutor> {
+  const { openTfjsModel } = await import('./tensorflow/tfjs-model.ts')
+  const { createTensorExecutor } = await import('./tensors/tensor-executor.ts')
+  return await createTensorExecutor(await openTfjsModel(options.model.entryFile), options)
 }
