@@ -19,8 +19,20 @@ type Issue = z.core.$ZodIssue
 /** More rounds than a tree can have parts to take out means a fault of ours. */
 const roundsMax = 1000
 
+/** What a tree is checked against. */
+export interface SchemaCheck<Checked> {
+  readonly schema: z.ZodType<Checked>
+  /** Whether `${NAME}` in a value has been looked at before: what is left of it was told then. */
+  readonly variables: boolean
+}
+
+/** Checks a configuration in the native form: {@link checkTree}. */
+export function checkSchema(root: MapNode, findings: Findings): NativeConfig | undefined {
+  return checkTree(root, findings, { schema: configSchema, variables: true })
+}
+
 /**
- * Checks a tree against the schema. Mistakes go to `findings`, all of them; then what is wrong is
+ * Checks a tree against a schema. Mistakes go to `findings`, all of them; then what is wrong is
  * taken out of the tree, so that the rest can be checked for mistakes of other kinds.
  *
  * Scalars are read as the schema asks: `5555` where text is expected is the text `5555`, and
@@ -28,16 +40,20 @@ const roundsMax = 1000
  *
  * @returns What is left, `undefined` when that is nothing.
  */
-export function checkSchema(root: MapNode, findings: Findings): NativeConfig | undefined {
+export function checkTree<Checked>(
+  root: MapNode,
+  findings: Findings,
+  check: SchemaCheck<Checked>,
+): Checked | undefined {
   let told = false
   dropEmptySections(root)
   for (let round = 0; round < roundsMax; round++) {
-    const parsed = configSchema.safeParse(toPlain(root), { reportInput: true })
+    const parsed = check.schema.safeParse(toPlain(root), { reportInput: true })
     if (parsed.success) return parsed.data
     const issues = parsed.error.issues.flatMap(meantIssues)
     const open = issues.filter((issue) => !coerce(root, issue))
     if (open.length < issues.length) continue
-    if (!told) for (const issue of open) tell(root, issue, findings)
+    if (!told) for (const issue of open) tell(root, issue, findings, check)
     told = true
     if (!open.every((issue) => takeOut(root, issue))) return undefined
   }
@@ -128,14 +144,19 @@ function pathOf(issue: Issue): ConfigPath {
   return issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
 }
 
-function tell(root: MapNode, issue: Issue, findings: Findings): void {
+function tell(
+  root: MapNode,
+  issue: Issue,
+  findings: Findings,
+  { schema, variables }: SchemaCheck<unknown>,
+): void {
   const path = pathOf(issue)
   const node = nodeAt(root, path)
+  const hasVariable = variables && node?.kind === 'scalar' && node.text.includes('${')
   // A variable that is not set has been told already, or is to be left alone.
-  if (node?.kind === 'scalar' && node.text.includes('${') && issue.code !== 'unrecognized_keys')
-    return
+  if (hasVariable && issue.code !== 'unrecognized_keys') return
   if (issue.code === 'unrecognized_keys') {
-    const known = keysOf(configSchema, path)
+    const known = keysOf(schema, path)
     for (const key of issue.keys) {
       const { message, suggestion } = describeIssue(issue, path, key, known)
       findings.error(keyPositionAt(root, path, key), formatPath(path), message, suggestion)

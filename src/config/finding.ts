@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../core/error-catalogue.ts'
 import { EdgebootError } from '../core/errors.ts'
 
 /** A place in a configuration file; both count from 1. */
@@ -84,16 +85,30 @@ export function describeFinding(finding: Finding): string {
   return `${place}: ${warning}${finding.message}${suggestion}`
 }
 
+/** The error of a configuration that cannot be used: {@link invalidFile}. */
+export function invalidConfiguration(file: string, found: readonly Finding[]): EdgebootError {
+  return invalidFile('CONFIG_INVALID', file, found)
+}
+
+/** Mistakes that a message lists; more are counted. */
+const shownMistakesMax = 200
+
 /**
- * The error of a configuration that cannot be used. Its message has a line for every mistake;
+ * The error of a file that cannot be used. Its message has a line for every mistake;
  * `details.findings` has the warnings too.
  */
-export function invalidConfiguration(file: string, found: readonly Finding[]): EdgebootError {
+export function invalidFile(
+  code: ErrorCode,
+  file: string,
+  found: readonly Finding[],
+): EdgebootError {
   const findings = inFileOrder(found)
   const mistakes = findings.filter((finding) => finding.severity === 'error')
   const count = mistakes.length === 1 ? '1 mistake' : `${mistakes.length} mistakes`
-  const lines = mistakes.map((finding) => `  ${describeFinding(finding)}`)
-  return new EdgebootError('CONFIG_INVALID', [`${file} has ${count}:`, ...lines].join('\n'), {
+  const lines = mistakes.slice(0, shownMistakesMax).map((one) => `  ${describeFinding(one)}`)
+  const more = mistakes.length - lines.length
+  if (more > 0) lines.push(`  and ${more} more`)
+  return new EdgebootError(code, [`${file} has ${count}:`, ...lines].join('\n'), {
     details: { file, findings },
   })
 }

@@ -2,6 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { EdgebootError } from '../core/errors.ts'
 import type { MapNode } from './config-node.ts'
+import { decodeText } from './decode-text.ts'
 import { Findings } from './finding.ts'
 import { interpolate, type Environment } from './interpolate.ts'
 import { translateLegacy, type NativeTree } from './legacy.ts'
@@ -78,24 +79,4 @@ function readText(file: string, absolute: string, findings: Findings): string | 
     return undefined
   }
   return decodeText(bytes, findings)
-}
-
-function decodeText(bytes: Buffer, findings: Findings): string | undefined {
-  const whole = { line: 0, column: 0 }
-  const isUtf16 =
-    (bytes[0] === 0xff && bytes[1] === 0xfe) || (bytes[0] === 0xfe && bytes[1] === 0xff)
-  if (isUtf16) {
-    findings.error(whole, '', 'the file is in UTF-16', 'save it as UTF-8')
-    return undefined
-  }
-  if (bytes.includes(0)) {
-    findings.error(whole, '', 'the file is binary, not YAML', 'is this the right file?')
-    return undefined
-  }
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    findings.error(whole, '', 'the file is not in UTF-8', 'save it as UTF-8')
-    return undefined
-  }
 }

@@ -35,10 +35,14 @@ export function describeIssue(
       return describeChoice(subject, issue)
     case 'too_small':
       if (issue.origin === 'string') return { message: `${subject} must not be empty` }
+      if (issue.origin === 'array') return { message: `${subject} ${issue.message}` }
       return {
         message: `${subject} must be at least ${String(issue.minimum)}, not ${shown(issue.input)}`,
       }
     case 'too_big':
+      if (issue.origin === 'string' || issue.origin === 'array') {
+        return { message: `${subject} ${issue.message}` }
+      }
       return {
         message: `${subject} must be at most ${String(issue.maximum)}, not ${shown(issue.input)}`,
       }

@@ -26,6 +26,9 @@ export function describeYamlError(
   if (/[{[,:]\s*\$\{/.test(line) && /[{[].*\$\{/.test(line)) {
     return { message, suggestion: 'between { } and [ ] put "${…}" in quotes' }
   }
+  if (/\[.*[\w"'\]]\[\d+\]/.test(line)) {
+    return { message, suggestion: 'between { } and [ ] put what has [ ] in it in quotes' }
+  }
   const suggestion = suggestions[error.code]
   return suggestion === undefined ? { message } : { message, suggestion }
 }

@@ -34,8 +34,14 @@ const depthMax = 64
  * be told at the same time.
  *
  * Aliases and merge keys (`<<`) are replaced by what they stand for, within {@link valuesMax}.
+ *
+ * @param whenEmpty - What to write into a file that is empty.
  */
-export function readYaml(text: string, findings: Findings): ConfigNode | undefined {
+export function readYaml(
+  text: string,
+  findings: Findings,
+  whenEmpty = 'start with mqtts, rules and funcs',
+): ConfigNode | undefined {
   const first = parse(text)
   if (first === undefined) {
     findings.error({ line: 1, column: 1 }, '', 'the file is nested too deep to be read')
@@ -50,12 +56,7 @@ export function readYaml(text: string, findings: Findings): ConfigNode | undefin
   }
   const root = readable.document?.contents
   if (root === null || root === undefined || (isScalar(root) && root.value === null)) {
-    findings.error(
-      { line: 1, column: 1 },
-      '',
-      'the file is empty',
-      'start with mqtts, rules and funcs',
-    )
+    findings.error({ line: 1, column: 1 }, '', 'the file is empty', whenEmpty)
     return undefined
   }
   return new Reader(readable, findings).read(root)

@@ -12,9 +12,19 @@ export const modelErrors = {
     retryable: false,
     fix: 'Correct the file that is named above; docs/models.md shows the form of samples.',
   },
+  MODEL_MANIFEST_INVALID: {
+    exit: 1,
+    retryable: false,
+    fix: 'Correct the lines of model.yaml that are named above; `edgeboot schema --model` prints what may be written.',
+  },
   MODEL_MANIFEST_MISMATCH: {
     exit: 1,
     retryable: false,
     fix: 'Let the field of model.yaml that is named above say what the model says.',
+  },
+  MODEL_ENTRY_AMBIGUOUS: {
+    exit: 1,
+    retryable: false,
+    fix: 'Name the one that is meant as entry in a model.yaml.',
   },
 } as const satisfies Record<string, ErrorEntry>

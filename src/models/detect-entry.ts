@@ -1,22 +1,11 @@
-import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ModelSource } from '../config/settings.ts'
 import { EdgebootError } from '../core/errors.ts'
-import { isDottedPythonName } from '../core/python-name.ts'
-import type { ModelPackage, RuntimeKind } from './model-package.ts'
+import { possibleKinds } from '../core/model-kinds.ts'
+import { listed, manifestError, namesIn } from './detection/entry-errors.ts'
+import { findEntry, isGraphModel, refined, type FoundEntry } from './detection/find-entry.ts'
+import type { ModelManifest } from './model-manifest.ts'
+import type { ModelPackage } from './model-package.ts'
 import { pathKind } from './path-kind.ts'
-
-/** Files that make a folder a model, in the order in which they are looked for. */
-const entryFiles: readonly { readonly file: string; readonly runtime: RuntimeKind }[] = [
-  { file: 'index.py', runtime: 'python' },
-  { file: 'index.ts', runtime: 'javascript' },
-  { file: 'index.mts', runtime: 'javascript' },
-  { file: 'index.mjs', runtime: 'javascript' },
-  { file: 'index.js', runtime: 'javascript' },
-]
-
-/** How many names of a folder an error shows. */
-const shownNamesMax = 8
 
 /** How a model is loaded. */
 export type DetectedEntry = Pick<
@@ -24,117 +13,105 @@ export type DetectedEntry = Pick<
   'runtime' | 'format' | 'folder' | 'entryFile' | 'functionName' | 'manifest'
 >
 
+/** Reads a `model.yaml`: `readManifest` of `src/config/manifest`, which only layers above know. */
+export type ReadManifest = (file: string) => Promise<ModelManifest>
+
+/** Names of a manifest, in the order in which they are looked for. */
+const manifestNames = ['model.yaml', 'model.yml']
+
 /**
- * Finds what a model is started with: `index.py`, else `index.ts`, `.mts`, `.mjs` or `.js`.
+ * Finds what a model is started with: what its `model.yaml` names, else `index.py`, `index.ts`,
+ * `.mts`, `.mjs` or `.js`, else the one model file at the root of the package. Nothing of the model
+ * is loaded.
  *
  * @param folder - Absolute root of the package.
  * @param model - For the message.
- * @throws `MODEL_NO_ENTRY` with what was looked for and what is there, and, where the folder holds
- * a kind of model that this version does not serve, which one.
+ * @throws `MODEL_NO_ENTRY` with what was looked for and what is there, `MODEL_ENTRY_AMBIGUOUS`,
+ * `MODEL_MANIFEST_INVALID`.
  */
-export async function detectEntry(folder: string, model: string): Promise<DetectedEntry> {
-  for (const { file, runtime } of entryFiles) {
-    const entryFile = join(folder, file)
-    if ((await pathKind(entryFile)) === 'file')
-      return { runtime, format: 'module', folder, entryFile }
-  }
-  const wanted = entryFiles.map(({ file }) => file).join(', ')
-  throw await noEntry(model, folder, `looked for ${wanted}`)
-}
-
-/**
- * Finds v0's `edge_mode`: `industry.telemetry` is `industry/telemetry.py` or
- * `industry/telemetry/__init__.py` below one of the folders, which then is the model's folder, so
- * that its imports resolve as they did in pyboot.
- *
- * @param folders - Absolute, in the order in which they are tried.
- * @throws `CONFIG_INVALID` for what is not the name of a Python module, `MODEL_NO_ENTRY`.
- */
-export async function detectModule(
-  folders: readonly string[],
-  module: NonNullable<ModelSource['module']>,
+export async function detectEntry(
+  folder: string,
   model: string,
+  readManifest: ReadManifest,
 ): Promise<DetectedEntry> {
-  const found = await findModule(folders, module, model)
-  if (found !== undefined) return found
-  const path = module.name.replaceAll('.', '/')
-  throw await noEntry(
-    model,
-    folders[0] ?? '',
-    `looked for ${path}.py and ${path}/__init__.py of the module ${module.name}`,
-  )
+  const manifest = await findManifest(folder, readManifest)
+  const entry =
+    manifest?.entry === undefined
+      ? await findEntry({ folder, model, manifest })
+      : await namedEntry(folder, model, manifest, manifest.entry)
+  return { ...entry, folder, ...(manifest === undefined ? {} : { manifest }) }
 }
 
-/** As {@link detectModule}, but absence is an answer. */
-export async function findModule(
-  folders: readonly string[],
-  module: NonNullable<ModelSource['module']>,
-  model: string,
-): Promise<DetectedEntry | undefined> {
-  if (!isDottedPythonName(module.name)) {
-    const shown = JSON.stringify(module.name)
-    throw new EdgebootError('CONFIG_INVALID', `${shown} of model '${model}' is no Python module`, {
-      fix: 'Write edge_mode as a dotted path, such as industry.telemetry.telm_temperature.',
-    })
-  }
-  const parts = module.name.split('.')
-  for (const folder of folders) {
-    const path = join(folder, ...parts)
-    for (const entryFile of [`${path}.py`, join(path, '__init__.py')]) {
-      if ((await pathKind(entryFile)) === 'file') {
-        return {
-          runtime: 'python',
-          format: 'module',
-          folder,
-          entryFile,
-          functionName: module.function,
-        }
-      }
+async function findManifest(
+  folder: string,
+  readManifest: ReadManifest,
+): Promise<ModelManifest | undefined> {
+  for (const name of manifestNames) {
+    const file = join(folder, name)
+    if ((await pathKind(file)) !== 'file') continue
+    try {
+      return await readManifest(file)
+    } catch (thrown) {
+      if (await belongsToCode(folder, thrown)) return undefined
+      throw thrown
     }
   }
   return undefined
 }
 
-async function noEntry(model: string, folder: string, lookedFor: string): Promise<EdgebootError> {
-  const names = await namesIn(folder)
-  const shown = names.slice(0, shownNamesMax).join(', ')
-  const more = names.length > shownNamesMax ? ` and ${names.length - shownNamesMax} more` : ''
-  const there = names.length === 0 ? 'the folder is empty' : `the folder has ${shown}${more}`
-  const kind = unservedKind(names)
-  const message = `model '${model}' has nothing to start with: ${lookedFor}; ${there}`
-  return new EdgebootError(
-    'MODEL_NO_ENTRY',
-    kind === undefined ? message : `${message}. ${kind} is not served by this version yet`,
-    {
-      details: { where: folder, model },
-      ...(kind === undefined
-        ? {}
-        : { fix: 'Add an index.py that loads the model and defines handler(event, context).' }),
-    },
-  )
+/**
+ * Many Python projects have a `model.yaml` of their own, with layers of a network, say. Beside an
+ * `index.py` or `index.js`, one without any key of ours is such a file, and none of our business.
+ */
+async function belongsToCode(folder: string, thrown: unknown): Promise<boolean> {
+  if (!(thrown instanceof EdgebootError) || thrown.details['foreign'] !== true) return false
+  return (await namesIn(folder)).some((name) => /^index\.(?:py|ts|mts|mjs|js)$/.test(name))
 }
 
-async function namesIn(folder: string): Promise<string[]> {
-  try {
-    const entries = await readdir(folder, { withFileTypes: true })
-    return entries.map((entry) => (entry.isDirectory() ? `${entry.name}/` : entry.name)).sort()
-  } catch {
-    return []
+/** What `entry` of a manifest leads to. */
+async function namedEntry(
+  folder: string,
+  model: string,
+  manifest: ModelManifest,
+  entry: string,
+): Promise<FoundEntry> {
+  const path = join(folder, ...entry.split('/'))
+  const there = await pathKind(path)
+  if (there === undefined) {
+    const has = listed(await namesIn(folder)) || 'nothing else'
+    throw manifestError(manifest, 'entry', `there is no ${entry} in the package, which has ${has}`)
   }
+  const entryFile = there === 'folder' ? await fileOfFolder(path, manifest, entry) : path
+  const kinds = possibleKinds({ ...manifest, entry: entryFile })
+  const [kind] = kinds
+  if (kind === undefined) {
+    const message = `${entry} is not what runtime and format say`
+    throw manifestError(manifest, 'entry', message)
+  }
+  const formats = new Set(kinds.map(({ format }) => (format === 'extism' ? 'wasm' : format)))
+  if (formats.size > 1 || kinds.some(({ runtime }) => runtime !== kind.runtime)) {
+    const key = manifest.runtime === undefined ? 'runtime' : 'format'
+    const choices = [...new Set(kinds.map((one) => one[key]))].join(', ')
+    const message = `the name ${entry} does not tell what it is: add ${key}, one of ${choices}`
+    throw manifestError(manifest, 'entry', message)
+  }
+  if (kind.format === 'tfjs' && !(await isGraphModel(entryFile, model))) {
+    throw manifestError(manifest, 'entry', `${entry} is no model of TensorFlow.js`)
+  }
+  return await refined({ ...kind, entryFile }, manifest)
 }
 
-/** Kinds of model that are known and come with a later version (DESIGN section 8). */
-function unservedKind(names: readonly string[]): string | undefined {
-  const ends = (ending: string): string | undefined =>
-    names.find((name) => name.toLowerCase().endsWith(ending))
-  const manifest = names.find((name) => name === 'model.yaml' || name === 'model.yml')
-  if (manifest !== undefined) return `A package with a manifest (${manifest})`
-  const onnx = ends('.onnx')
-  if (onnx !== undefined) return `An ONNX model (${onnx})`
-  if (names.includes('saved_model.pb')) return 'A TensorFlow SavedModel (saved_model.pb)'
-  const tflite = ends('.tflite')
-  if (tflite !== undefined) return `A TensorFlow Lite model (${tflite})`
-  if (names.includes('model.json')) return 'A TensorFlow.js model (model.json)'
-  const wasm = ends('.wasm')
-  return wasm === undefined ? undefined : `A WebAssembly model (${wasm})`
+/** A model that is a folder, by what lies in it. */
+async function fileOfFolder(
+  folder: string,
+  manifest: ModelManifest,
+  entry: string,
+): Promise<string> {
+  for (const name of ['saved_model.pb', 'model.json']) {
+    const file = join(folder, name)
+    const fits = possibleKinds({ ...manifest, entry: file }).length > 0
+    if (fits && (await pathKind(file)) === 'file') return file
+  }
+  const message = `${entry} is a folder without saved_model.pb or model.json of TensorFlow in it`
+  throw manifestError(manifest, 'entry', message)
 }

@@ -2,7 +2,7 @@
  * What `model.yaml` in a package says, checked and with units resolved. Plain data: it travels to
  * hosts and runners as a part of the package. `src/config/manifest` reads it.
  */
-import type { ModelFormat, RuntimeKind } from './model-package.ts'
+import type { ModelFormat, RuntimeKind } from '../core/model-kinds.ts'
 
 /** Element types of tensors, by the names that numpy and ONNX share. */
 export type DType =
@@ -67,6 +67,11 @@ export interface ManifestOutput {
 export interface ModelManifest {
   /** Absolute path of the file, for messages. */
   readonly file: string
+  /**
+   * Where in the file the fields stand, as `line:column`, by their path: `entry`, `inputs[0].shape`.
+   * Has what may contradict the model.
+   */
+  readonly places?: Readonly<Record<string, string>>
   readonly name?: string
   /** Semantic Versioning 2.0.0. */
   readonly version?: string
@@ -85,7 +90,7 @@ export interface ModelManifest {
   readonly memoryBytesMax?: number
   readonly params: Readonly<Record<string, unknown>>
   readonly env: Readonly<Record<string, string>>
-  /** Interpreter of a Python model: a path, relative to the package, or a name on the PATH. */
+  /** Interpreter of a Python model: an absolute path, one into the package, or a name on the PATH. */
   readonly python?: string
   /** Files with samples, relative to the package, `*` allowed in the last part. Default `tests/*.json`. */
   readonly tests?: readonly string[]

@@ -1,27 +1,7 @@
+import type { ModelFormat, RuntimeKind } from '../core/model-kinds.ts'
 import type { ModelManifest } from './model-manifest.ts'
 
-/** What executes a package. */
-export const runtimeKinds = ['python', 'javascript', 'onnx', 'tensorflow', 'wasm', 'exec'] as const
-
-/** One of {@link runtimeKinds}. */
-export type RuntimeKind = (typeof runtimeKinds)[number]
-
-/** What the file that is loaded holds, by the runtimes that take it. */
-export const formatsOf = {
-  /** Code with a handler; an estimator of scikit-learn as pickle or joblib wrote it. */
-  python: ['module', 'estimator'],
-  javascript: ['module'],
-  onnx: ['onnx'],
-  /** The first two through a Python that has TensorFlow. */
-  tensorflow: ['saved-model', 'keras', 'tfjs', 'tflite'],
-  /** A module with our own small ABI; a plug-in for Extism. */
-  wasm: ['wasm', 'extism'],
-  /** A program that speaks the frame protocol. */
-  exec: ['program'],
-} as const satisfies Readonly<Record<RuntimeKind, readonly string[]>>
-
-/** A format of any runtime. */
-export type ModelFormat = (typeof formatsOf)[RuntimeKind][number]
+export type { ModelFormat, RuntimeKind } from '../core/model-kinds.ts'
 
 /** A model that is on the disk, proven as far as its configuration asks, and ready to be loaded. */
 export interface ModelPackage {
@@ -35,7 +15,10 @@ export interface ModelPackage {
   readonly format: ModelFormat
   /** Absolute; imports of the model resolve from here. */
   readonly folder: string
-  /** Absolute path of the file that is loaded. */
+  /**
+   * Absolute path of the file that is loaded: of a SavedModel or a TensorFlow.js model, its
+   * `saved_model.pb` or `model.json`, also where the manifest names the folder.
+   */
   readonly entryFile: string
   /** v0: the function of one argument to call instead of `handler(event, context)`. */
   readonly functionName?: string

@@ -3,7 +3,8 @@ import type { ModelsSettings, ModelSource } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { asEdgebootError } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/log.ts'
-import { detectEntry, detectModule, findModule, type DetectedEntry } from './detect-entry.ts'
+import { detectEntry, type DetectedEntry, type ReadManifest } from './detect-entry.ts'
+import { detectModule, findModule } from './detect-module.ts'
 import { folderContents } from './folder-contents.ts'
 import { expectedDigests, hasDigest, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { assertModelName } from './model-name.ts'
@@ -26,6 +27,7 @@ export interface ModelStoreOptions {
   readonly settings: ModelsSettings
   readonly clock: Clock
   readonly log: Logger
+  readonly readManifest: ReadManifest
   /** Default: Node's own. */
   readonly fetch?: typeof globalThis.fetch
 }
@@ -56,16 +58,19 @@ export class ModelStore {
   readonly #settings: ModelsSettings
   readonly #clock: Clock
   readonly #log: Logger
+  readonly #readManifest: ReadManifest
   readonly #store: PackageFolder
   readonly #fetcher: PackageFetcher
   readonly #fetches = new SharedWork<StoredPackage, FetchReport>()
   readonly #said = new Set<string>()
   #cleaned: Promise<void> | undefined
 
-  constructor({ settings, clock, log, fetch = globalThis.fetch }: ModelStoreOptions) {
+  constructor(options: ModelStoreOptions) {
+    const { settings, clock, log, readManifest, fetch = globalThis.fetch } = options
     this.#settings = settings
     this.#clock = clock
     this.#log = log
+    this.#readManifest = readManifest
     const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
     this.#store = new PackageFolder(settings.folder, clock, warn)
     const store = this.#store
@@ -80,7 +85,8 @@ export class ModelStore {
    *
    * @throws `CONFIG_INVALID` for an unsafe name or a malformed digest; with no earlier package to
    * keep: `MODEL_NOT_FOUND`, `MODEL_DOWNLOAD_*`, `MODEL_DIGEST_MISMATCH`, `MODEL_PACKAGE_*`,
-   * `MODEL_SIGNATURE_*`, `MODEL_UNPROVEN`, `MODEL_NO_ENTRY`, `MODEL_HELD_BACK`,
+   * `MODEL_SIGNATURE_*`, `MODEL_UNPROVEN`, `MODEL_NO_ENTRY`,
+   * `MODEL_ENTRY_AMBIGUOUS`, `MODEL_MANIFEST_INVALID`, `MODEL_HELD_BACK`,
    * `MODEL_STORE_FAILED`; the reason of `signal`.
    */
   async resolve(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
@@ -144,7 +150,7 @@ export class ModelStore {
       return await findModule([this.#settings.folder, folder], source.module, source.name)
     }
     return (await pathKind(folder)) === 'folder'
-      ? await detectEntry(folder, source.name)
+      ? await detectEntry(folder, source.name, this.#readManifest)
       : undefined
   }
 
@@ -269,7 +275,7 @@ export class ModelStore {
     )
     return {
       name: source.name,
-      version: stored.sha256.slice(0, 12),
+      version: this.#version(source, entry) ?? stored.sha256.slice(0, 12),
       ...entry,
       sha256: stored.sha256,
       modelsFolder: this.#settings.folder,
@@ -288,12 +294,22 @@ export class ModelStore {
     }
     const { folder: modelsFolder } = this.#settings
     const { digest: contents } = await folderContents(entry.folder)
-    return { name: source.name, version: 'folder', ...entry, contents, modelsFolder }
+    const version = this.#version(source, entry) ?? 'folder'
+    return { name: source.name, version, ...entry, contents, modelsFolder }
+  }
+
+  /** What the manifest calls it. A func may call a model otherwise than its author does. */
+  #version({ name }: ModelSource, { manifest }: DetectedEntry): string | undefined {
+    if (manifest?.name !== undefined && manifest.name !== name) {
+      this.#warnOnce('model.name-differs', name, { manifest: manifest.name, file: manifest.file })
+    }
+    return manifest?.version
   }
 
   async #detect(source: ModelSource, folders: readonly string[]): Promise<DetectedEntry> {
     if (source.module !== undefined) return detectModule(folders, source.module, source.name)
-    return await detectEntry(folders[0] ?? this.#settings.folder, source.name)
+    const folder = folders[0] ?? this.#settings.folder
+    return await detectEntry(folder, source.name, this.#readManifest)
   }
 
   /** What served before, else what the address gave last, else a folder put there by hand. */

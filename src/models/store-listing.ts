@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { modelNameFault } from '../core/model-name.ts'
-import { detectEntry, type DetectedEntry } from './detect-entry.ts'
+import { detectEntry, type DetectedEntry, type ReadManifest } from './detect-entry.ts'
 import { isSha256 } from './digest.ts'
 import { pathKind } from './path-kind.ts'
 import { readPackageRecord, readVersionRecord, type PackageRecord } from './store-records.ts'
@@ -41,7 +41,10 @@ export interface StoreListing {
  * Looks at all models of a models folder. Reads records and names of files; nothing of a model is
  * loaded, and nothing is written.
  */
-export async function listStore(modelsFolder: string): Promise<StoreListing> {
+export async function listStore(
+  modelsFolder: string,
+  readManifest: ReadManifest,
+): Promise<StoreListing> {
   const store = join(modelsFolder, '.edgeboot')
   const unreadable: { file: string; reason: string }[] = []
   const packages = new Map<string, ListedPackage>()
@@ -51,7 +54,7 @@ export async function listStore(modelsFolder: string): Promise<StoreListing> {
     if (read.kind === 'unreadable') unreadable.push({ file, reason: read.reason })
     if (read.kind !== 'record' || read.record.sha256 !== sha256) continue
     const folder = join(store, 'packages', sha256, 'files', read.record.root)
-    packages.set(sha256, { record: read.record, folder, ...(await look(folder)) })
+    packages.set(sha256, { record: read.record, folder, ...(await look(folder, readManifest)) })
   }
   const versions = new Map<string, VersionRecord>()
   for (const name of await namesIn(join(store, 'active'))) {
@@ -61,24 +64,32 @@ export async function listStore(modelsFolder: string): Promise<StoreListing> {
     if (read.kind === 'unreadable') unreadable.push({ file, reason: read.reason })
     if (read.kind === 'record') versions.set(name.slice(0, -'.json'.length), read.record)
   }
-  return { packages, versions, folders: await placedFolders(modelsFolder), unreadable }
+  return {
+    packages,
+    versions,
+    folders: await placedFolders(modelsFolder, readManifest),
+    unreadable,
+  }
 }
 
 /** Folders of the models folder that hold a model; others are the user's own affair. */
-async function placedFolders(modelsFolder: string): Promise<ListedFolder[]> {
+async function placedFolders(
+  modelsFolder: string,
+  readManifest: ReadManifest,
+): Promise<ListedFolder[]> {
   const folders: ListedFolder[] = []
   for (const name of await namesIn(modelsFolder)) {
     if (name.startsWith('.') || modelNameFault(name) !== undefined) continue
     const folder = join(modelsFolder, name)
     if ((await pathKind(folder)) !== 'folder') continue
-    folders.push({ name, folder, ...(await look(folder)) })
+    folders.push({ name, folder, ...(await look(folder, readManifest)) })
   }
   return folders
 }
 
-async function look(folder: string): Promise<ListedEntry> {
+async function look(folder: string, readManifest: ReadManifest): Promise<ListedEntry> {
   try {
-    return { entry: await detectEntry(folder, '') }
+    return { entry: await detectEntry(folder, '', readManifest) }
   } catch (thrown) {
     return { fault: thrown instanceof Error ? thrown.message : String(thrown) }
   }

@@ -1,5 +1,6 @@
 import { PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { StarterContext } from '../boot/starter-context.ts'
+import { readManifest } from '../config/manifest/read-manifest.ts'
 import { ModelStore } from '../models/model-store.ts'
 import { modelStoreKey, settingsKey } from './services.ts'
 
@@ -15,7 +16,7 @@ export class ModelStarter implements Starter {
   setup(context: StarterContext): void {
     const settings = context.get(settingsKey).models
     const { clock, log } = context
-    context.provide(modelStoreKey, new ModelStore({ settings, clock, log }))
+    context.provide(modelStoreKey, new ModelStore({ settings, clock, log, readManifest }))
   }
 
   start(): void {}

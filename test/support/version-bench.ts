@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { readManifest } from '../../src/config/manifest/read-manifest.ts'
 import type { ModelSource, ModelsSettings } from '../../src/config/settings.ts'
 import type { ModelPackage } from '../../src/models/model-package.ts'
 import { ModelStore } from '../../src/models/model-store.ts'
@@ -74,6 +75,6 @@ export class VersionBench implements AsyncDisposable {
 
   #open(): ModelStore {
     const { settings, clock } = this
-    return new ModelStore({ settings, clock, log: this.log.logger })
+    return new ModelStore({ settings, clock, log: this.log.logger, readManifest })
   }
 }

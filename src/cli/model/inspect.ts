@@ -5,6 +5,7 @@ import { modelNameFault } from '../../core/model-name.ts'
 import { thisMachine } from '../../models/inspect/machine.ts'
 import { inspectPackage, type PackageInspection } from '../../models/inspect/inspect-package.ts'
 import { pathKind } from '../../models/path-kind.ts'
+import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { listStore } from '../../models/store-listing.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText, textTable } from '../text-table.ts'
@@ -56,7 +57,11 @@ export function addInspectCommand(model: Command, io: CommandIo): void {
     const { models } = findModelsPlaceOrDefaults(flags, io)
     const path = await locate(named, models.folder, io.cwd)
     const machine = thisMachine(pythonVersion(flags.python ?? 'python3', io))
-    const inspection = await inspectPackage(path, { limits: models.limits, machine })
+    const inspection = await inspectPackage(path, {
+      limits: models.limits,
+      machine,
+      readManifest,
+    })
     if (flags.json === true) io.stdout(`${JSON.stringify({ path, ...inspection }, undefined, 2)}\n`)
     else print(named, inspection, flags.files === true ? Infinity : listedFilesMax, io)
     if (inspection.findings.some(({ level }) => level === 'danger')) io.exit(1)
@@ -67,7 +72,7 @@ export function addInspectCommand(model: Command, io: CommandIo): void {
 async function locate(named: string, modelsFolder: string, cwd: string): Promise<string> {
   const path = resolve(cwd, named)
   if ((await pathKind(path)) !== undefined || modelNameFault(named) !== undefined) return path
-  const { versions, packages } = await listStore(modelsFolder)
+  const { versions, packages } = await listStore(modelsFolder, readManifest)
   const stored = packages.get(versions.get(named)?.active?.sha256 ?? '')
   if (stored !== undefined) return stored.folder
   const placed = join(modelsFolder, named)

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import type { PipelineSettings } from '../../config/settings.ts'
+import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { listStore, type ListedEntry, type StoreListing } from '../../models/store-listing.ts'
 import type { Activation, VersionRecord } from '../../models/version-record.ts'
 import type { CommandIo } from '../command-io.ts'
@@ -58,7 +59,7 @@ export function addListCommand(model: Command, io: CommandIo): void {
   addModelsPlaceOptions(command).action(
     async (flags: ModelsPlaceFlags & { readonly json?: boolean }) => {
       const { models, settings } = findModelsPlace(flags, io)
-      const listing = await listStore(models.folder)
+      const listing = await listStore(models.folder, readManifest)
       const listed = describe(listing, settings?.pipelines ?? [])
       for (const { file, reason } of listing.unreadable) {
         io.stderr(`warning: ${file} counts as absent: ${reason}\n`)

@@ -3,6 +3,7 @@ import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import type { Command } from 'commander'
 import { EdgebootError } from '../../core/errors.ts'
 import { modelNameFault } from '../../core/model-name.ts'
+import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { detectEntry, type DetectedEntry } from '../../models/detect-entry.ts'
 import { packFolder, type PackedFolder } from '../../models/pack/pack-folder.ts'
 import { pathKind } from '../../models/path-kind.ts'
@@ -42,7 +43,7 @@ export function addPackCommand(model: Command, io: CommandIo): void {
     .action(async (folder: string, flags: PackFlags) => {
       const root = await modelFolder(resolve(io.cwd, folder), folder)
       const name = basename(root)
-      const entry = await detectEntry(root, name)
+      const entry = await detectEntry(root, name, readManifest)
       const output = await outputFile(root, entry, flags.output, io.cwd)
       const { limits } = findModelsPlaceOrDefaults(flags, io).models
       const packed = await packFolder(root, output, limits)

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, relative } from 'node:path'
 import type { ModelsSettings } from '../../config/settings.ts'
 import { EdgebootError } from '../../core/errors.ts'
-import { detectEntry, type DetectedEntry } from '../detect-entry.ts'
+import { detectEntry, type DetectedEntry, type ReadManifest } from '../detect-entry.ts'
 import type { FileDigests } from '../digest.ts'
 import { collectFiles, type CollectedFile } from '../pack/collect-files.ts'
 import { pathKind } from '../path-kind.ts'
@@ -37,6 +37,7 @@ export interface PackageInspection {
 
 /** What an inspection is held to, and for which machine. */
 export interface InspectOptions {
+  readonly readManifest: ReadManifest
   readonly limits: ModelsSettings['limits']
   readonly machine: Machine
   /** For messages; default: the name of the file or folder. */
@@ -118,7 +119,7 @@ async function inspectFolder(
   const findings: InspectionFinding[] = []
   let entry: PackageInspection['entry']
   try {
-    const found = await detectEntry(folder, options.name ?? basename(folder))
+    const found = await detectEntry(folder, options.name ?? basename(folder), options.readManifest)
     const { runtime, format, manifest, entryFile } = found
     const file = relative(found.folder, entryFile) || '.'
     entry = { runtime, format, file, ...(manifest === undefined ? {} : { manifest }) }

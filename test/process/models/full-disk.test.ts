@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import { silentLogger } from '../../../src/core/log.ts'
@@ -25,7 +26,7 @@ async function resolve(disk: SmallDisk, address: string): Promise<ModelPackage> 
     ...noProof,
     limits: roomyLimits,
   }
-  const store = new ModelStore({ settings, clock: systemClock, log: silentLogger })
+  const store = new ModelStore({ settings, clock: systemClock, log: silentLogger, readManifest })
   const model = await store.resolve({ name: 'thr', address })
   await store.versions.confirm(model)
   return model

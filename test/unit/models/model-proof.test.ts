@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { test } from 'node:test'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import type { ModelSource, ModelsSettings } from '../../../src/config/settings.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
@@ -84,6 +85,7 @@ class Bench implements AsyncDisposable {
       settings: this.#settings,
       clock: systemClock,
       log: this.log.logger,
+      readManifest,
     })
   }
 }
@@ -230,6 +232,7 @@ test('does not go on with a pinned version that is not proven', async () => {
     },
     clock: systemClock,
     log: bench.log.logger,
+    readManifest,
   }).versions.activate('thr', { sha256, version })
   bench.restart({ require: 'signature' })
   await assert.rejects(bench.run(), { code: 'MODEL_SIGNATURE_MISSING' })

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import type { ModelSource, ModelsSettings } from '../../../src/config/settings.ts'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import { systemClock } from '../../../src/core/clock.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { ModelStore, type ResolveOptions } from '../../../src/models/model-store.ts'
@@ -50,7 +51,8 @@ class Bench implements AsyncDisposable {
 
   #open(settings: Partial<ModelsSettings>): ModelStore {
     const { logger: log } = this.log
-    return new ModelStore({ settings: { ...this.#settings, ...settings }, clock: systemClock, log })
+    const merged = { ...this.#settings, ...settings }
+    return new ModelStore({ settings: merged, clock: systemClock, log, readManifest })
   }
 
   /** Serves this zip and returns its address. */

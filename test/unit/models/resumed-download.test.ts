@@ -3,6 +3,7 @@ import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import type { ModelSource } from '../../../src/config/settings.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
@@ -63,7 +64,7 @@ class Bench implements AsyncDisposable {
       limits: roomyLimits,
     }
     const { clock, log } = this
-    const store = new ModelStore({ settings, clock, log: log.logger })
+    const store = new ModelStore({ settings, clock, log: log.logger, readManifest })
     const address = this.server.url('/thr.zip')
     return await store.resolve({ name: 'thr', address, ...source }, options)
   }
@@ -202,7 +203,7 @@ test('holds the size limit for all parts together', async () => {
     limits: { ...roomyLimits, packageBytesMax: zip.length - 1 },
   }
   const { clock } = bench
-  const store = new ModelStore({ settings, clock, log: bench.log.logger })
+  const store = new ModelStore({ settings, clock, log: bench.log.logger, readManifest })
   bench.serve(zip)
   await assert.rejects(store.resolve({ name: 'thr', address: bench.server.url('/thr.zip') }), {
     code: 'MODEL_PACKAGE_TOO_LARGE',

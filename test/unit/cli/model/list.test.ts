@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test, type TestContext } from 'node:test'
+import { readManifest } from '../../../../src/config/manifest/read-manifest.ts'
 import { addListCommand } from '../../../../src/cli/model/list.ts'
 import { systemClock } from '../../../../src/core/clock.ts'
 import { silentLogger } from '../../../../src/core/log.ts'
@@ -34,7 +35,7 @@ async function scratchWithModels(context: TestContext): Promise<Scratch> {
     ['two', '2'],
   ]) {
     await scratch.write(`${name}.zip`, await pythonModel(version ?? ''))
-    const store = new ModelStore({ settings, clock: systemClock, log: silentLogger })
+    const store = new ModelStore({ settings, clock: systemClock, log: silentLogger, readManifest })
     const address = scratch.path(`${name}.zip`)
     await store.versions.confirm(await store.resolve({ name: name ?? '', address }))
   }
