@@ -15,6 +15,8 @@ export async function openExecutor(options: ExecutorOptions): Promise<ModelExecu
       return await openModule(options)
     case 'tfjs':
       return await openTfjs(options)
+    case 'onnx':
+      return await openOnnx(options)
     default:
       throw new ModelLoadError({
         kind: 'import',
@@ -37,4 +39,10 @@ async function openTfjs(options: ExecutorOptions): Promise<ModelExecutor> {
   const { openTfjsModel } = await import('./tensorflow/tfjs-model.ts')
   const { createTensorExecutor } = await import('./tensors/tensor-executor.ts')
   return await createTensorExecutor(await openTfjsModel(options.model.entryFile), options)
+}
+
+async function openOnnx(options: ExecutorOptions): Promise<ModelExecutor> {
+  const { openOnnxModel } = await import('./onnx/onnx-model.ts')
+  const { createTensorExecutor } = await import('./tensors/tensor-executor.ts')
+  return await createTensorExecutor(await openOnnxModel(options), options)
 }

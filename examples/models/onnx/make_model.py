@@ -90,7 +90,7 @@ def samples(pipeline):
     chances = pipeline.predict_proba(rows)
     for row, label, chance in zip(rows, labels, chances):
         verdict = {"verdict": label, "chance": dict(zip(pipeline.classes_, map(float, chance)))}
-        yield {"event": event_of(row), "result": verdict}
+        yield {"event": event_of(row), "expect": verdict}
 
 
 def main():

@@ -1,3 +1,4 @@
+import { parseExactJson } from '../../core/exact-json.ts'
 import type { ExecutorOptions, ModelExecutor } from '../model-executor.ts'
 import { describeModelError } from '../model-failure.ts'
 import { ModelLoadError } from '../model-module.ts'
@@ -34,6 +35,11 @@ export async function createTensorExecutor(
     await model.close()
     throw thrown
   }
+}
+
+const inexact = {
+  type: 'InvalidInput',
+  message: 'an integer beyond 2^53 is written with an exponent or a fraction',
 }
 
 class TensorExecutor implements ModelExecutor {
@@ -160,11 +166,10 @@ class TensorExecutor implements ModelExecutor {
   #take(item: InferItem | undefined, row: number): InferOutcome | undefined {
     const text = Buffer.from(item?.event ?? []).toString()
     let refusal = this.#takeEvent(JSON.parse(text), row)
-    if (refusal === 'inexact') refusal = this.#takeEvent(parseExactly(text), row)
+    if (refusal === 'inexact') refusal = this.#takeEvent(parseExactJson(text), row)
     if (refusal === undefined) return undefined
     if (refusal === 'skip') return { kind: 'empty' }
-    if (refusal === 'inexact') throw new TypeError('an exact integer is inexact')
-    return { kind: 'error', error: refusal }
+    return { kind: 'error', error: refusal === 'inexact' ? inexact : refusal }
   }
 
   #takeEvent(event: unknown, row: number): Refusal | undefined {
@@ -174,16 +179,4 @@ class TensorExecutor implements ModelExecutor {
     }
     return undefined
   }
-}
-
-/** Parses with integers beyond 2^53 as BigInts. Costs a call for every value. */
-function parseExactly(text: string): unknown {
-  const revive = (_key: string, value: unknown, context?: { source?: string }): unknown => {
-    if (typeof value !== 'number' || Number.isSafeInteger(value) || !Number.isInteger(value)) {
-      return value
-    }
-    const source = context?.source ?? ''
-    return BigInt(/^-?\d+$/.test(source) ? source : value)
-  }
-  return JSON.parse(text, revive)
 }
