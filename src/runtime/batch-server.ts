@@ -31,7 +31,7 @@ export class BatchServer {
 
   /** @returns `undefined` when the model cannot be loaded, which the host is told. */
   static async open(
-    { rule, model, params }: ThreadData,
+    { rule, model, params, memoryBytesMax }: ThreadData,
     mark: ProgressMark,
     wire: HostWire,
   ): Promise<BatchServer | undefined> {
@@ -42,7 +42,8 @@ export class BatchServer {
       log: createModelLog((message) => wire.log(message)),
     }
     try {
-      const executor = await openExecutor({ model, constants, resultBytesMax })
+      const bounds = { resultBytesMax, ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }) }
+      const executor = await openExecutor({ model, constants, ...bounds })
       return new BatchServer(executor, mark, wire)
     } catch (thrown) {
       if (!(thrown instanceof ModelLoadError)) throw thrown

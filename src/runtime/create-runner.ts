@@ -1,5 +1,6 @@
 import { EdgebootError } from '../core/errors.ts'
 import type { RunnerOptions } from './carried-runner.ts'
+import { createExecRunner } from './exec/exec-runner.ts'
 import { createInlineRunner } from './inline-runner.ts'
 import { createNodeRunner } from './node-runner.ts'
 import { createPythonRunner } from './python-runner.ts'
@@ -33,6 +34,10 @@ export function createRunner(
         : createThreadRunner(spec, listener, options)
     case 'onnx':
       return createNodeRunner(spec, listener, options)
+    case 'wasm':
+      return createThreadRunner(spec, listener, options)
+    case 'exec':
+      return createExecRunner(spec, listener, options)
     default:
       throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${runtime}"`)
   }

@@ -1,5 +1,6 @@
 /**
  * The frame protocol between a host and a runner. Pure: bytes in, bytes out.
+ * `docs/runner-protocol.md` says the same to who writes a runner.
  *
  * A process runner reads frames on descriptor 3 and writes them on descriptor 4, so that nothing
  * that a model prints can be taken for an answer. All numbers are big-endian:
@@ -8,7 +9,7 @@
  * frame    u32 length | u8 type | body                       length = bytes after itself
  *
  * to a runner
- *   start   1    JSON {pipeline, rule, model, params, resultBytesMax}
+ *   start   1    JSON {protocol, pipeline, rule, model, params, resultBytesMax, memoryBytesMax?}
  *   infer   2    u32 batchId | u32 count | count × (u32 contextBytes, u32 eventBytes) | bytes…
  *   drain   3    empty: answer what was sent before, then exit
  *
@@ -31,6 +32,9 @@
  * JSON in them also go between the main process and a host (`host/host-channel.ts`).
  */
 import { EdgebootError } from '../core/errors.ts'
+
+/** Version of the protocol, as `start` tells it: more only when an old runner could not go on. */
+export const protocolVersion = 1
 
 /** Frames that a host sends. */
 export const toRunner = { start: 1, infer: 2, drain: 3 } as const

@@ -4,6 +4,13 @@ const empty: InferOutcome = { kind: 'empty' }
 
 /** What means "nothing to publish", as JSON text. */
 const unpublished: ReadonlySet<string> = new Set(['null', '"null"', '{}', '"{}"'])
+const unpublishedBytesMax = 6
+
+/** Whether a payload, of whatever origin, means "nothing to publish". */
+export function isUnpublished(payload: Uint8Array): boolean {
+  if (payload.length > unpublishedBytesMax) return false
+  return payload.length === 0 || unpublished.has(Buffer.from(payload).toString('latin1'))
+}
 
 /** A handler returned what cannot be published. */
 export class ResultError extends TypeError {

@@ -9,6 +9,8 @@ export interface ExecutorOptions {
   readonly constants: ModelConstants
   /** One result. A larger one is an error of the model. */
   readonly resultBytesMax: number
+  /** What the model may hold. Those that have a memory of their own bound it. */
+  readonly memoryBytesMax?: number
 }
 
 /**

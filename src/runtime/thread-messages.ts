@@ -8,6 +8,7 @@ export interface ThreadData {
   readonly rule: string
   readonly model: ModelPackage
   readonly params: Readonly<Record<string, unknown>>
+  readonly memoryBytesMax?: number
 }
 
 /** To a thread: the body of an `infer`, or the wish that it end. */

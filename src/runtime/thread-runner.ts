@@ -58,7 +58,8 @@ class ThreadCarrier implements Carrier {
     this.#listener = listener
     const { port1, port2 } = new MessageChannel()
     const { rule, model, params, env, pipeline, memoryBytesMax } = this.#spec
-    const data: ThreadData = { rule, model, params }
+    const memory = memoryBytesMax === undefined ? {} : { memoryBytesMax }
+    const data: ThreadData = { rule, model, params, ...memory }
     const worker = new Worker(entryPath('./thread-main', import.meta.url), {
       name: pipeline,
       env: { ...env },

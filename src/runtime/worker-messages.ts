@@ -1,7 +1,7 @@
 /** What a runner says of itself in words: JSON frames of a process, messages of a thread. */
 import { EdgebootError } from '../core/errors.ts'
 import { logLevels, type LogLevel } from '../core/log.ts'
-import { protocolError } from './frame.ts'
+import { protocolError, protocolVersion } from './frame.ts'
 import type { RunnerReady, RunnerSpec } from './runner.ts'
 
 /**
@@ -90,6 +90,7 @@ export function parseLog(body: Record<string, unknown>): LogMessage {
 
 /** The part of a spec that a runner is told. Plain data. */
 export function startMessage(spec: RunnerSpec, resultBytesMax: number): Record<string, unknown> {
-  const { pipeline, rule, model, params } = spec
-  return { pipeline, rule, model, params, resultBytesMax }
+  const { pipeline, rule, model, params, memoryBytesMax } = spec
+  const memory = memoryBytesMax === undefined ? {} : { memoryBytesMax }
+  return { protocol: protocolVersion, pipeline, rule, model, params, resultBytesMax, ...memory }
 }
