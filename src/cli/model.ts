@@ -3,6 +3,7 @@ import type { CommandIo } from './command-io.ts'
 import { addInspectCommand } from './model/inspect.ts'
 import { addListCommand } from './model/list.ts'
 import { addPackCommand } from './model/pack.ts'
+import { addTrialCommand } from './model/run.ts'
 
 /**
  * The commands of the group, in the order of its help: each adds itself. One file for each in
@@ -11,6 +12,7 @@ import { addPackCommand } from './model/pack.ts'
 const commands: readonly ((model: Command, io: CommandIo) => void)[] = [
   addPackCommand,
   addInspectCommand,
+  addTrialCommand,
   addListCommand,
 ]
 

@@ -64,7 +64,8 @@ class ThreadCarrier implements Carrier {
       name: pipeline,
       env: { ...env },
       argv: [],
-      execArgv: [],
+      // The folder of a package in the store has no package.json, and what stands above it is ours.
+      execArgv: ['--disable-warning=MODULE_TYPELESS_PACKAGE_JSON'],
       stdin: false,
       stdout: true,
       stderr: true,

@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
-import { modelNameFault } from '../../core/model-name.ts'
+import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { thisMachine } from '../../models/inspect/machine.ts'
 import { inspectPackage, type PackageInspection } from '../../models/inspect/inspect-package.ts'
-import { pathKind } from '../../models/path-kind.ts'
-import { readManifest } from '../../config/manifest/read-manifest.ts'
-import { listStore } from '../../models/store-listing.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText, textTable } from '../text-table.ts'
+import { locateModel } from './locate-model.ts'
 import {
   addModelsPlaceOptions,
   findModelsPlaceOrDefaults,
@@ -55,7 +52,7 @@ export function addInspectCommand(model: Command, io: CommandIo): void {
     .addHelpText('after', help)
   addModelsPlaceOptions(command).action(async (named: string, flags: InspectFlags) => {
     const { models } = findModelsPlaceOrDefaults(flags, io)
-    const path = await locate(named, models.folder, io.cwd)
+    const path = await locateModel(named, models.folder, io.cwd)
     const machine = thisMachine(pythonVersion(flags.python ?? 'python3', io))
     const inspection = await inspectPackage(path, {
       limits: models.limits,
@@ -66,17 +63,6 @@ export function addInspectCommand(model: Command, io: CommandIo): void {
     else print(named, inspection, flags.files === true ? Infinity : listedFilesMax, io)
     if (inspection.findings.some(({ level }) => level === 'danger')) io.exit(1)
   })
-}
-
-/** A path when there is something, else a model by its name: its active package, or its folder. */
-async function locate(named: string, modelsFolder: string, cwd: string): Promise<string> {
-  const path = resolve(cwd, named)
-  if ((await pathKind(path)) !== undefined || modelNameFault(named) !== undefined) return path
-  const { versions, packages } = await listStore(modelsFolder, readManifest)
-  const stored = packages.get(versions.get(named)?.active?.sha256 ?? '')
-  if (stored !== undefined) return stored.folder
-  const placed = join(modelsFolder, named)
-  return (await pathKind(placed)) === undefined ? path : placed
 }
 
 /** Asks the interpreter of this machine, in a mode in which it reads nothing of the package. */

@@ -12,7 +12,7 @@ export interface CommandRun {
 export async function runCommand(
   add: (program: Command, io: CommandIo) => void,
   args: readonly string[],
-  options: { cwd: string; env?: Readonly<Record<string, string>> },
+  options: { cwd: string; env?: Readonly<Record<string, string>>; stdin?: string },
 ): Promise<CommandRun> {
   let stdout = ''
   let stderr = ''
@@ -21,6 +21,7 @@ export async function runCommand(
   add(program, {
     stdout: (text) => void (stdout += text),
     stderr: (text) => void (stderr += text),
+    stdin: (bytesMax) => Promise.resolve(Buffer.from(options.stdin ?? '').subarray(0, bytesMax)),
     env: options.env ?? {},
     cwd: options.cwd,
     exit: (code) => void (status = Math.max(status, code)),

@@ -1,0 +1,120 @@
+import assert from 'node:assert/strict'
+import { test, type TestContext } from 'node:test'
+import { addTrialCommand } from '../../src/cli/model/run.ts'
+import { needs } from '../support/requirements.ts'
+import { Scratch } from '../support/scratch.ts'
+import { plainZip } from '../support/zip-bytes.ts'
+import { runCommand, type CommandRun } from '../unit/cli/run-command.ts'
+
+const python = { skip: needs('/usr/bin/python3', 'apt-get install python3') }
+
+const pythonModel = `
+import os
+def handler(event, context):
+    if "say" in event: print(event["say"])
+    if "bad" in event: raise ValueError("no such pump")
+    if "die" in event: os._exit(3)
+    while "spin" in event: pass
+    return {"y": event["x"] * context.params.get("k", 2)} if "x" in event else None
+`
+const doubling = 'export const handler = (event) => ({ y: event.x * 2 })\n'
+
+async function withModels(context: TestContext): Promise<Scratch> {
+  const scratch = await Scratch.make()
+  context.after(() => scratch[Symbol.asyncDispose]())
+  await scratch.write('pumps/index.py', pythonModel)
+  await scratch.write('fans/index.mjs', doubling)
+  return scratch
+}
+
+function run(scratch: Scratch, args: readonly string[], stdin = ''): Promise<CommandRun> {
+  const env = { PATH: '/usr/bin:/bin' }
+  return runCommand(addTrialCommand, ['run', ...args], { cwd: scratch.folder, env, stdin })
+}
+
+test('prints a result for each event, and null where there is nothing', python, async (context) => {
+  const scratch = await withModels(context)
+  const events = '{"x":1}\n{"say":"hello"}\n{"x":3}\n'
+  const { stdout, stderr, status } = await run(scratch, ['pumps', '-i', '-'], events)
+  assert.equal(stdout, '{"y": 2}\nnull\n{"y": 6}\n')
+  assert.equal(stderr, 'model: hello\n')
+  assert.equal(status, 0)
+})
+
+test('goes on after an error, a death and a hang, and fails', python, async (context) => {
+  const scratch = await withModels(context)
+  await scratch.write('e.json', '[{"bad":1},{"die":1},{"spin":1},{"x":4}]')
+  const args = ['pumps', '-i', 'e.json', '--timeout', '1s', '--params', '{"k":10}']
+  const { stdout, stderr, status } = await run(scratch, args)
+  assert.equal(stdout, '{"y": 40}\n')
+  assert.match(stderr, /^event 1: ValueError: no such pump at .*index\.py:5\n {2}Traceback/m)
+  assert.match(stderr, /^event 2: .*exited with code 3.*\[RUNNER_EXITED\]$/m)
+  assert.match(
+    stderr,
+    /^event 3: .*did not answer within 1000 ms.*index\.py:7 \[RUNNER_DEADLINE\]$/m,
+  )
+  assert.match(stderr, /^3 of 4 events failed$/m)
+  assert.equal(status, 1)
+})
+
+test('runs the samples of a package, and says which differs and how', async (context) => {
+  const scratch = await withModels(context)
+  const samples = [
+    { name: 'two', event: { x: 2 }, expect: { y: 4 } },
+    { event: { x: 2 }, expect: { y: 5 } },
+  ]
+  await scratch.write('fans/tests/s.json', JSON.stringify(samples))
+  const { stdout, status } = await run(scratch, ['fans', '--samples'])
+  assert.match(stdout, /^PASS {2}tests\/s\.json\[0\] "two" {2}\S+ ms$/m)
+  assert.match(stdout, /^FAIL {2}tests\/s\.json\[1\]: result\.y is 4, expected 5/m)
+  assert.match(stdout, /^2 samples: 1 passed, 1 failed$/m)
+  assert.equal(status, 1)
+})
+
+test('a zip runs from a temporary store; its results are those of the folder', async (context) => {
+  const scratch = await withModels(context)
+  await scratch.write('fans.zip', await plainZip({ 'index.mjs': doubling }))
+  const { stdout, stderr, status } = await run(scratch, ['fans.zip', '-i', '-'], '{"x":21}')
+  assert.deepEqual([stdout, stderr, status], ['{"y":42}\n', '', 0])
+  assert.ok((await scratch.tree()).every((name) => !name.includes('.edgeboot')))
+})
+
+test('a zip with a wrong name in it is refused as a pipeline would', async (context) => {
+  const scratch = await withModels(context)
+  await scratch.write('broken.zip', (await plainZip({ 'index.mjs': doubling })).subarray(0, 90))
+  await assert.rejects(run(scratch, ['broken.zip']), { code: 'MODEL_PACKAGE_INVALID' })
+})
+
+test('without events it says what the model is, and how to give it some', async (context) => {
+  const scratch = await withModels(context)
+  await scratch.write('fans/tests/s.json', '{"event":{"x":2},"expect":{"y":4}}')
+  const { stdout, status } = await run(scratch, ['fans'])
+  assert.match(stdout, /^fans: javascript, loaded by Node [\d.]+ in [\d.]+ s$/m)
+  assert.match(stdout, /^ {2}echo '\{"x":2\}' \| edgeboot model run fans --input -$/m)
+  assert.equal(status, 0)
+})
+
+test('says how fast it is, and prints each result once', async (context) => {
+  const scratch = await withModels(context)
+  const { stdout, stderr } = await run(scratch, ['fans', '-i', '-', '--repeat', '50'], '{"x":1}')
+  assert.equal(stdout, '{"y":2}\n')
+  assert.match(
+    stderr,
+    /^50 events in .* per second; each p50 \S+ ms, p99 \S+ ms, max .*; loaded in/,
+  )
+})
+
+test('a mistake on the command line costs no loading', async (context) => {
+  const scratch = await withModels(context)
+  const mistakes = [
+    ['-i', 'gone'],
+    ['-i', '-'],
+    ['--repeat', '3'],
+    ['--samples', '-i', '-'],
+  ]
+  for (const args of mistakes) {
+    await assert.rejects(run(scratch, ['fans', ...args]), { code: 'CLI_USAGE' }, args.join(' '))
+  }
+  await assert.rejects(run(scratch, ['gone']), { code: 'MODEL_NOT_FOUND' })
+  await assert.rejects(run(scratch, ['fans', '--samples']), { code: 'MODEL_SAMPLES_INVALID' })
+})
