@@ -107,7 +107,11 @@ function print(named: string, one: PackageInspection, filesMax: number, io: Comm
   for (const { level, file, text } of one.findings) {
     const place = file === undefined ? '' : `${escaped(file)}: `
     const word = level === 'danger' ? 'DANGER' : level
-    io.stdout(`${word.padEnd(8)}${place}${escaped(text)}\n`)
+    const lines = text
+      .split('\n')
+      .map(escaped)
+      .join(`\n${' '.repeat(8)}`)
+    io.stdout(`${word.padEnd(8)}${place}${lines}\n`)
   }
 }
 

@@ -7,6 +7,7 @@ import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { detectEntry, type DetectedEntry } from '../../models/detect-entry.ts'
 import { packFolder, type PackedFolder } from '../../models/pack/pack-folder.ts'
 import { pathKind } from '../../models/path-kind.ts'
+import { readSamples } from '../../models/read-samples.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText } from '../text-table.ts'
 import { findModelsPlaceOrDefaults, type ModelsPlaceFlags } from './models-place.ts'
@@ -44,10 +45,16 @@ export function addPackCommand(model: Command, io: CommandIo): void {
       const root = await modelFolder(resolve(io.cwd, folder), folder)
       const name = basename(root)
       const entry = await detectEntry(root, name, readManifest)
+      // A mistake in them would be found before every take-over otherwise.
+      const samples = await readSamples({ ...entry, name })
       const output = await outputFile(root, entry, flags.output, io.cwd)
       const { limits } = findModelsPlaceOrDefaults(flags, io).models
       const packed = await packFolder(root, output, limits)
-      const facts = { name: nameOf(entry), version: entry.manifest?.version }
+      const facts = {
+        name: nameOf(entry),
+        version: entry.manifest?.version,
+        samples: samples.length,
+      }
       if (flags.json === true)
         io.stdout(`${JSON.stringify(toJson(packed, entry, facts), null, 2)}\n`)
       else print(packed, entry, facts, io)
@@ -100,6 +107,7 @@ function isWithin(root: string, path: string): boolean {
 }
 
 interface Facts {
+  readonly samples: number
   readonly name: string
   readonly version: string | undefined
 }
@@ -130,6 +138,7 @@ function print(packed: PackedFolder, entry: DetectedEntry, facts: Facts, io: Com
     ['version', facts.version ?? 'none'],
     ['kind', `${kind}, ${relative(entry.folder, entry.entryFile) || '.'}`],
     ['files', `${files.length}, ${sizeText(packed.unpackedBytes)}`],
+    ['samples', String(facts.samples)],
     ['sha256', digests.sha256],
     ['md5', base64(digests.md5)],
   ]

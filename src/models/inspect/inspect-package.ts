@@ -125,7 +125,9 @@ async function inspectFolder(
     entry = { runtime, format, file, ...(manifest === undefined ? {} : { manifest }) }
   } catch (thrown) {
     if (!(thrown instanceof EdgebootError)) throw thrown
-    findings.push({ level: 'warn', text: thrown.message })
+    // Of a zip it is the temporary folder, which says nothing to anybody.
+    const text = thrown.message.replaceAll(`${folder}/`, '').replaceAll(folder, 'the package')
+    findings.push({ level: 'warn', text })
   }
   let collected
   try {

@@ -144,3 +144,11 @@ test('says so when there is nothing of that name', async (context) => {
   const scratch = await open(context)
   await assert.rejects(inspect(scratch, 'nothing'), { code: 'MODEL_NOT_FOUND' })
 })
+
+test('shows the mistakes of a manifest with their lines, of a zip as well', async (context) => {
+  const scratch = await open(context)
+  const files = { 'index.py': 'handler = None\n', 'model.yaml': 'version: 1.0.0\nnmae: x\n' }
+  await scratch.write('m.zip', await plainZip(files))
+  const { stdout } = await inspect(scratch, 'm.zip')
+  assert.match(stdout, /^warn +model\.yaml has 1 mistake:\n +model\.yaml:2:1: unknown key "nmae"/m)
+})

@@ -47,3 +47,25 @@ test('refuses a place within the folder, and one that is not there', async (cont
   }
   await assert.rejects(pack(scratch.folder, 'gone'), { code: 'CLI_USAGE' })
 })
+
+test('refuses samples and a manifest with a mistake, naming the place', async (context) => {
+  const scratch = await scratchModel(context)
+  await scratch.write('pumps/model.yaml', 'version: 1.0.0\n')
+  await scratch.write('pumps/tests/s.json', '[{"event":{},"exepct":1}]')
+  await assert.rejects(pack(scratch.folder, 'pumps'), {
+    code: 'MODEL_SAMPLES_INVALID',
+    message: /tests\/s\.json.*"exepct"/,
+  })
+  await scratch.write('pumps/model.yaml', 'version: 1.0.0\nnmae: x\n')
+  await assert.rejects(pack(scratch.folder, 'pumps'), { code: 'MODEL_MANIFEST_INVALID' })
+})
+
+test('takes name and version from the manifest', async (context) => {
+  const scratch = await scratchModel(context)
+  await scratch.write('pumps/model.yaml', 'name: pump-wear\nversion: 1.2.0\n')
+  await scratch.write('pumps/tests/s.json', '{"event":{},"expect":{}}')
+  const { stdout, stderr } = await pack(scratch.folder, 'pumps')
+  assert.match(stdout, /^pump-wear-1\.2\.0\.zip /)
+  assert.match(stdout, /^ +samples +1$/m)
+  assert.equal(stderr, '')
+})
