@@ -26,6 +26,8 @@ export interface TrialOptions {
   readonly clock: Clock
   /** The model printed or logged a line. */
   readonly log: (level: LogLevel, event: string, fields: LogFields) => void
+  /** It holds more than `memoryBytesMax`: a pipeline would replace it now. */
+  readonly outgrew: (memoryBytes: number) => void
 }
 
 /**
@@ -50,7 +52,7 @@ export class ModelTrial {
 
   /** Loads the model. @throws As a runner does: `MODEL_…`, `RUNNER_…`. */
   async start(): Promise<RunnerReady> {
-    const { model, params, env, python, memoryBytesMax, clock, log } = this.#options
+    const { model, params, env, python, memoryBytesMax, clock, log, outgrew } = this.#options
     const spec: RunnerSpec = {
       pipeline: `run ${model.name}`,
       rule: 'run',
@@ -63,7 +65,7 @@ export class ModelTrial {
     const listener = {
       log,
       exited: () => void (this.#isReady = false),
-      outgrew: (bytes: number) => log('warn', 'runner.outgrew', { memoryBytes: bytes }),
+      outgrew,
     }
     if (this.#ended !== undefined) throw this.#ended
     this.#runner = createRunner(spec, listener, { clock })

@@ -12,6 +12,7 @@ import { compareOutcome } from '../../runtime/samples/compare-outcome.ts'
 import { runnerEnvironment } from '../../runtime/worker-environment.ts'
 import type { CommandIo } from '../command-io.ts'
 import { parseCount } from '../run.ts'
+import { sizeText } from '../text-table.ts'
 import { locateModel } from './locate-model.ts'
 import { ModelTrial, type TrialOutcome } from './model-trial.ts'
 import {
@@ -132,6 +133,9 @@ function trialOptions(
     ...(memory === undefined ? {} : { memoryBytesMax: memory }),
     clock: systemClock,
     log: (level, event, fields) => io.stderr(`${printedText(level, event, fields)}\n`),
+    outgrew: (bytes) => {
+      io.stderr(`warning: the model holds ${sizeText(bytes)}: a pipeline would replace it now\n`)
+    },
   }
 }
 
