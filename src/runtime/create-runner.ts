@@ -1,4 +1,3 @@
-import { EdgebootError } from '../core/errors.ts'
 import type { RunnerOptions } from './carried-runner.ts'
 import { createExecRunner } from './exec/exec-runner.ts'
 import { createInlineRunner } from './inline-runner.ts'
@@ -38,7 +37,5 @@ export function createRunner(
       return createThreadRunner(spec, listener, options)
     case 'exec':
       return createExecRunner(spec, listener, options)
-    default:
-      throw new EdgebootError('INTERNAL_UNEXPECTED', `no runner for the runtime "${runtime}"`)
   }
 }
