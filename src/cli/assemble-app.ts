@@ -63,7 +63,7 @@ export async function assembleApp(options: AppOptions): Promise<Boot> {
   const starters: Starter[] = [
     new ConfStarter(() => loaded, load),
     new EmbeddedBrokerStarter(),
-    new ModelStarter(),
+    new ModelStarter(io.env),
     new ProcessorStarter({ version, logLevel, drainMs, environment: io.env }),
     new SessionStarter(),
     new ReloadStarter({ watch: options.watch ?? false, drainMs }),

@@ -120,6 +120,7 @@ function planModel(context: PlanContext, native: NativeFunc, path: ConfigPath): 
     ...(native.modelMd5 === undefined ? {} : { md5: native.modelMd5.trim() }),
     ...(native.modelSha256 === undefined ? {} : { sha256: native.modelSha256.trim() }),
     ...(module === undefined ? {} : { module }),
+    ...(native.python === undefined ? {} : { python: interpreter(context, native.python) }),
   }
 }
 

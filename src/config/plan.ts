@@ -2,7 +2,7 @@ import { dirname, join, resolve } from 'node:path'
 import { planBrokers } from './plan-brokers.ts'
 import type { PlanContext } from './plan-context.ts'
 import { planFuncs } from './plan-funcs.ts'
-import { planModelLimits } from './plan-model-limits.ts'
+import { planModelLimits, planPythonEnvironments } from './plan-model-limits.ts'
 import { planModelProof } from './plan-model-proof.ts'
 import { planRules } from './plan-rules.ts'
 import { readSecret } from './plan-secret.ts'
@@ -78,6 +78,7 @@ function planModels(context: PlanContext): ModelsSettings {
     folder: modelsFolder(context),
     download: models?.download ?? defaultDownload(context),
     ...planModelProof(context),
+    python: planPythonEnvironments(models?.python),
     limits: planModelLimits(models?.limits),
   }
 }

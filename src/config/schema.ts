@@ -178,6 +178,22 @@ const models = z
       .max(32)
       .meta({ description: 'Whose signatures are trusted.' })
       .optional(),
+    python: z
+      .strictObject({
+        install: z
+          .boolean()
+          .meta({
+            description: 'Whether what a requirements.txt asks for is installed.',
+            default: true,
+          })
+          .optional(),
+        index: text('Address of a package index, instead of what pip is configured with.')
+          .regex(/^https?:\/\//, 'must begin with http:// or https://')
+          .optional(),
+        buildTimeout: duration('Longest installation of one environment.', '15m').optional(),
+      })
+      .meta({ description: 'How what Python models require is installed.' })
+      .optional(),
     limits: z
       .strictObject({
         packageBytesMax: size('Largest package.', '512MiB').optional(),

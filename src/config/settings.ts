@@ -139,6 +139,16 @@ export interface DeviceSettings {
   readonly attributes: readonly AttributeSettings[]
 }
 
+/** How what a Python model requires is installed. */
+export interface PythonEnvironmentSettings {
+  /** False: models run with what their interpreter has, whatever their `requirements.txt` says. */
+  readonly install: boolean
+  /** Where pip looks instead of its own configuration; may hold a password. */
+  readonly index?: string
+  /** Making one environment, downloads included. */
+  readonly buildMs: number
+}
+
 /** How a model package is found and proven. */
 export interface ModelSource {
   readonly name: string
@@ -152,6 +162,8 @@ export interface ModelSource {
   readonly signature?: string
   /** v0's `edge_mode`: a Python module under the models folder and a function of one argument in it. */
   readonly module?: { readonly name: string; readonly function: string }
+  /** Interpreter that the func asks for: what the package requires is installed for it. */
+  readonly python?: string
 }
 
 /** What outlives the host of a pipeline. */
@@ -218,6 +230,8 @@ export interface ModelsSettings extends ModelProof {
   readonly folder: string
   /** `always` looks at the address on every start, `missing` only when the disk has no model, `never` forbids it. */
   readonly download: 'always' | 'missing' | 'never'
+  /** Absent: nothing is installed. */
+  readonly python?: PythonEnvironmentSettings
   readonly limits: {
     /** Size of a package as downloaded. */
     readonly packageBytesMax: number

@@ -27,4 +27,9 @@ export const modelErrors = {
     retryable: false,
     fix: 'Name the one that is meant as entry in a model.yaml.',
   },
+  MODEL_ENVIRONMENT_FAILED: {
+    exit: 1,
+    retryable: true,
+    fix: "Read what pip says above: correct requirements.txt, put the wheels into the package's wheels/, or let the index be reached (models.python.index).",
+  },
 } as const satisfies Record<string, ErrorEntry>

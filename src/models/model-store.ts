@@ -17,30 +17,11 @@ import { isProvenBy, unproven } from './package-proof.ts'
 import { pathKind } from './path-kind.ts'
 import { SharedWork } from './shared-work.ts'
 import { configuredSignature, mirroredAddress, sourceAddresses } from './source-addresses.ts'
+import { tell, type ModelStoreOptions, type ResolveOptions } from './resolve-options.ts'
 import { heldBackError, nowhereError, unsupportedAddressError } from './source-error.ts'
 import { asStoreError } from './store-error.ts'
 import { tryAddresses } from './try-addresses.ts'
 import { heldVersion, withOrigin, type HeldVersion } from './version-record.ts'
-
-/** What a store works with. */
-export interface ModelStoreOptions {
-  readonly settings: ModelsSettings
-  readonly clock: Clock
-  readonly log: Logger
-  readonly readManifest: ReadManifest
-  /** Default: Node's own. */
-  readonly fetch?: typeof globalThis.fetch
-}
-
-/** What one caller of {@link ModelStore.resolve} wants besides the package. None may throw. */
-export interface ResolveOptions {
-  /** Leaves; the fetch goes on while somebody else waits for it. */
-  readonly signal?: AbortSignal
-  /** Called on every change; `detail` is the address without credentials, or the path. */
-  readonly onState?: (state: 'FETCHING' | 'VERIFYING', detail: string) => void
-  /** Called for every chunk of a download, with its size when the server says. */
-  readonly onProgress?: (bytes: number, total?: number) => void
-}
 
 /**
  * Turns what a configuration says of a model into a package on the disk, proven as configured.
@@ -62,6 +43,7 @@ export class ModelStore {
   readonly #store: PackageFolder
   readonly #fetcher: PackageFetcher
   readonly #fetches = new SharedWork<StoredPackage, FetchReport>()
+  readonly #environments: ModelStoreOptions['environments']
   readonly #said = new Set<string>()
   #cleaned: Promise<void> | undefined
 
@@ -69,6 +51,7 @@ export class ModelStore {
     const { settings, clock, log, readManifest, fetch = globalThis.fetch } = options
     this.#settings = settings
     this.#clock = clock
+    this.#environments = options.environments
     this.#log = log
     this.#readManifest = readManifest
     const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
@@ -86,7 +69,7 @@ export class ModelStore {
    * @throws `CONFIG_INVALID` for an unsafe name or a malformed digest; with no earlier package to
    * keep: `MODEL_NOT_FOUND`, `MODEL_DOWNLOAD_*`, `MODEL_DIGEST_MISMATCH`, `MODEL_PACKAGE_*`,
    * `MODEL_SIGNATURE_*`, `MODEL_UNPROVEN`, `MODEL_NO_ENTRY`,
-   * `MODEL_ENTRY_AMBIGUOUS`, `MODEL_MANIFEST_INVALID`, `MODEL_HELD_BACK`,
+   * `MODEL_ENTRY_AMBIGUOUS`, `MODEL_MANIFEST_INVALID`, `MODEL_HELD_BACK`, `MODEL_ENVIRONMENT_FAILED`,
    * `MODEL_STORE_FAILED`; the reason of `signal`.
    */
   async resolve(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
@@ -101,21 +84,23 @@ export class ModelStore {
       })
     }
     const pinned = await this.#pinned(source, expected)
-    if (pinned !== undefined) return pinned
+    if (pinned !== undefined) return await this.#prepare(pinned, source, options)
+    let found: ModelPackage | undefined
     try {
       // An address is what `always` looks at; without one there is only the disk.
       if (this.#settings.download !== 'always' || source.address === undefined) {
         const placed = await this.#placed(source)
-        if (placed !== undefined) return await this.#fromFolder(source, placed)
+        if (placed !== undefined) found = await this.#fromFolder(source, placed)
       }
-      return await this.#obtain(source, expected, options)
+      found ??= await this.#obtain(source, expected, options)
+      return await this.#prepare(found, source, options)
     } catch (thrown) {
       options.signal?.throwIfAborted()
       const error = asEdgebootError(
         asStoreError(thrown, 'read the store of models', this.#settings.folder),
       )
       const kept = await this.#previous(source)
-      if (kept === undefined) throw error
+      if (kept === undefined || kept.folder === found?.folder) throw error
       const { code, message } = error
       this.#log.warn('model.kept-previous', {
         model: source.name,
@@ -123,8 +108,17 @@ export class ModelStore {
         code,
         reason: message,
       })
-      return kept
+      return await this.#prepare(kept, source, options)
     }
+  }
+
+  /** With the environment that it requires. */
+  async #prepare(
+    found: ModelPackage,
+    source: ModelSource,
+    options: ResolveOptions,
+  ): Promise<ModelPackage> {
+    return (await this.#environments?.prepare(found, source, options)) ?? found
   }
 
   /** What an operator chose, unless the configuration names something else. */
@@ -350,10 +344,4 @@ export class ModelStore {
     this.#said.add(key)
     this.#log.warn(event, { model, ...fields })
   }
-}
-
-function tell(report: FetchReport, options: ResolveOptions): void {
-  if (report.kind === 'state') options.onState?.(report.state, report.detail)
-  else if (report.total === undefined) options.onProgress?.(report.bytes)
-  else options.onProgress?.(report.bytes, report.total)
 }

@@ -1,7 +1,5 @@
-import { accessSync, constants, statSync } from 'node:fs'
-import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { EdgebootError } from '../core/errors.ts'
+import { findPython } from '../core/python-interpreter.ts'
 import type { RunnerOptions } from './carried-runner.ts'
 import { createProcessRunner, type ProcessCommand } from './process-runner.ts'
 import type { Runner, RunnerListener, RunnerSpec } from './runner.ts'
@@ -9,9 +7,6 @@ import { parsePythonStacks } from './stack-dump.ts'
 
 /** The Python end of the frame protocol; sources and published package have it in one place. */
 const pythonWorkerFile = fileURLToPath(new URL('../../python/edgeboot_worker.py', import.meta.url))
-
-/** Where programs are looked for when the environment names no PATH. */
-const pathDefault = '/usr/local/bin:/usr/bin:/bin'
 
 /** A runner for a Python model: a child process of the interpreter that the spec asks for. */
 export function createPythonRunner(
@@ -24,9 +19,11 @@ export function createPythonRunner(
 }
 
 function pythonCommand(spec: RunnerSpec): ProcessCommand {
-  const { folder } = spec.model
+  const { folder, name, python, manifest } = spec.model
+  // What was built for its requirements was built with the interpreter that the rest names.
+  const named = [python, spec.python, manifest?.python, spec.env['EDGEBOOT_PYTHON']]
   return {
-    command: findPython(spec),
+    command: findPython({ model: name, folder, named, env: spec.env }),
     args: [pythonWorkerFile, spec.pipeline],
     parseStacks: (dump) => parsePythonStacks(dump, folder, pythonWorkerFile),
   }
@@ -40,43 +37,4 @@ function withUtf8Locale(env: Readonly<Record<string, string>>): Record<string, s
   const locale = env['LC_ALL'] || env['LC_CTYPE'] || env['LANG'] || 'C'
   if (locale !== 'C' && locale !== 'POSIX') return env
   return { ...env, [env['LC_ALL'] ? 'LC_ALL' : 'LC_CTYPE']: 'C.UTF-8' }
-}
-
-/**
- * The interpreter for a model: the one that the spec names, else the package's own virtual
- * environment (`.venv/bin/python`), else `python3` on the PATH of the model's environment. One that
- * is named is the only one tried.
- *
- * @returns An absolute path of something that may be executed.
- * @throws RUNNER_INTERPRETER_MISSING naming everything that was tried.
- */
-function findPython(spec: Pick<RunnerSpec, 'model' | 'env' | 'python'>): string {
-  const { folder, name } = spec.model
-  const candidates =
-    spec.python === undefined
-      ? [join(folder, '.venv', 'bin', 'python'), ...onPath('python3', spec.env)]
-      : spec.python.includes('/')
-        ? [resolve(folder, spec.python)]
-        : onPath(spec.python, spec.env)
-  const found = candidates.find(isExecutable)
-  if (found !== undefined) return found
-  throw new EdgebootError(
-    'RUNNER_INTERPRETER_MISSING',
-    `no Python interpreter for model "${name}": tried ${candidates.join(', ')}`,
-    { details: { model: name, tried: candidates } },
-  )
-}
-
-function onPath(program: string, env: Readonly<Record<string, string>>): string[] {
-  const folders = (env['PATH'] ?? pathDefault).split(delimiter).filter((folder) => folder !== '')
-  return folders.map((folder) => join(folder, program))
-}
-
-function isExecutable(file: string): boolean {
-  try {
-    accessSync(file, constants.X_OK)
-    return statSync(file).isFile()
-  } catch {
-    return false
-  }
 }

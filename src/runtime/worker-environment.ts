@@ -8,6 +8,7 @@ const passedOn: ReadonlySet<string> = new Set([
   'LD_LIBRARY_PATH',
   'PYTHONPATH',
   'VIRTUAL_ENV',
+  'EDGEBOOT_PYTHON',
   'PYBOOT_HOME',
 ])
 

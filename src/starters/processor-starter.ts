@@ -73,11 +73,7 @@ export class ProcessorStarter implements Starter {
   }
 
   #prepare(configured: PipelineSettings, context: StarterContext): PipelineSettings {
-    const python = configured.python ?? this.#options.environment['EDGEBOOT_PYTHON']
-    return {
-      ...withEmbeddedAddresses(configured, context),
-      ...(python === undefined ? {} : { python }),
-    }
+    return withEmbeddedAddresses(configured, context)
   }
 
   #supervise(

@@ -124,6 +124,7 @@ models:
   download: never
   require: signature
   keys: [RWTW9pzHIKBsnJdoDyauA75K9afU1hkyueGLz7p4udGJlZfLkaOzpZgf]
+  python: { install: false, index: https://pypi.example/simple, buildTimeout: 7s }
   limits: { packageBytesMax: 1MB, unpackedBytesMax: 2MB, entriesMax: 3, ratioMax: 4, idleTimeout: 5s, totalTimeout: 6s }
 stateFolder: ../state
 isolation: process
@@ -189,6 +190,7 @@ isolation: process
           address: join(folder, '../models/thr.zip'),
           mirrors: ['https://mirror/thr.zip'],
           signature: 'https://keys/thr.minisig',
+          python: join(folder, 'venv/bin/python'),
           md5: 'pZ4DJ+YhYM9ppHD+VhLi+A==',
           sha256: '0'.repeat(64),
         },
@@ -236,6 +238,7 @@ isolation: process
       download: 'never',
       require: 'signature',
       keys: ['RWTW9pzHIKBsnJdoDyauA75K9afU1hkyueGLz7p4udGJlZfLkaOzpZgf'],
+      python: { install: false, index: 'https://pypi.example/simple', buildMs: 7000 },
       limits: {
         packageBytesMax: 1_000_000,
         unpackedBytesMax: 2_000_000,
