@@ -102,7 +102,10 @@ class OnnxModel implements TensorModel {
   ): Promise<ReadonlyMap<string, Tensor>> {
     const given: Record<string, OnnxTensor> = {}
     for (const [name, { dtype, data, shape }] of feeds) {
-      given[name] = new this.#onnx.Tensor(dtype as 'float32', data as Float32Array, shape)
+      const tensor = new this.#onnx.Tensor(dtype as 'float32', data as Float32Array, shape)
+      // It makes a Float16Array of these, whose bytes its own library does not find.
+      if (dtype === 'float16') Object.assign(tensor, { cpuData: data })
+      given[name] = tensor
     }
     const values = await this.#session.run(given, wanted)
     const outputs = new Map<string, Tensor>()
