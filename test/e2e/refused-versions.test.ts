@@ -65,6 +65,52 @@ const versions: readonly BadVersion[] = [
     zip: altered('sklearn', cutOff('model.joblib')),
     reason: /model\.joblib/,
   },
+  {
+    title: 'an estimator with fewer features than the manifest gives it',
+    zip: altered('sklearn', ({ 'model.yaml': text = '' }) => ({
+      'model.yaml': String(text).replace(/^.*name: current.*\n/m, ''),
+    })),
+    reason: /has 2 columns.*fitted with 3/,
+  },
+  {
+    title: 'an ONNX model that is cut off',
+    zip: altered('onnx', cutOff('model.onnx')),
+    reason: /model\.onnx/,
+  },
+  {
+    title: 'an ONNX model with an input that the manifest does not know',
+    zip: altered('onnx', ({ 'model.yaml': text = '' }) => ({
+      'model.yaml': String(text).replace('name: rpm,', 'name: revolutions,'),
+    })),
+    reason: /inputs\[4\]\.name.*revolutions.*rpm/,
+  },
+  {
+    title: 'an ONNX model whose manifest has another shape',
+    zip: altered('onnx', ({ 'model.yaml': text = '' }) => ({
+      'model.yaml': String(text).replace(
+        'path: telemetry.load,',
+        'path: telemetry.load, shape: [7],',
+      ),
+    })),
+    reason: /inputs\[3\]\.shape/,
+  },
+  {
+    title: 'a TensorFlow.js model whose weights are cut off',
+    zip: altered('tfjs', cutOff('group1-shard1of1.bin')),
+    reason: /group1-shard1of1\.bin/,
+  },
+  {
+    title: 'a WebAssembly module that is cut off',
+    zip: altered('wasm', cutOff('leak.wasm')),
+    reason: /leak\.wasm/,
+  },
+  {
+    title: 'a manifest with a mistake',
+    zip: altered('onnx', ({ 'model.yaml': text = '' }) => ({
+      'model.yaml': String(text).replace('version: 1.0.0', 'version: one'),
+    })),
+    reason: /model\.yaml:3:\d+.*version/s,
+  },
 ]
 
 describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
@@ -111,7 +157,7 @@ describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
         since().find(({ event }) => /^reload\.(applied|nothing-changed)$/.test(event)),
       )
       const warnings = since().filter(({ level }) => level === 'warn' || level === 'error')
-      const reasons = warnings.map((line) => String(line['reason'] ?? line['error']))
+      const reasons = warnings.map((line) => String(line['reason'] ?? line['error'] ?? line.event))
       assert.ok(
         reasons.some((text) => reason.test(text)),
         `${reasons.join('\n')} does not match ${String(reason)}`,
