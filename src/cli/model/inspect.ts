@@ -5,6 +5,7 @@ import { thisMachine } from '../../models/inspect/machine.ts'
 import { inspectPackage, type PackageInspection } from '../../models/inspect/inspect-package.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText, textTable } from '../text-table.ts'
+import { kindText } from './kind-text.ts'
 import { locateModel } from './locate-model.ts'
 import {
   addModelsPlaceOptions,
@@ -88,8 +89,7 @@ function print(named: string, one: PackageInspection, filesMax: number, io: Comm
     const { name, version } = entry.manifest ?? {}
     if (name !== undefined) facts.push(['name', name])
     facts.push(['version', version ?? 'none'])
-    const kind = entry.format === 'module' ? entry.runtime : `${entry.runtime} (${entry.format})`
-    facts.push(['kind', `${kind}, started from ${escaped(entry.file)}`])
+    facts.push(['kind', `${kindText(entry)}, started from ${escaped(entry.file)}`])
   }
   if (digests !== undefined) {
     facts.push(['sha256', digests.sha256])

@@ -10,6 +10,7 @@ import { pathKind } from '../../models/path-kind.ts'
 import { readSamples } from '../../models/read-samples.ts'
 import type { CommandIo } from '../command-io.ts'
 import { sizeText } from '../text-table.ts'
+import { kindText } from './kind-text.ts'
 import { findModelsPlaceOrDefaults, type ModelsPlaceFlags } from './models-place.ts'
 
 /** Left-out files that are named one by one. */
@@ -131,12 +132,11 @@ function toJson(packed: PackedFolder, entry: DetectedEntry, facts: Facts): Recor
 
 function print(packed: PackedFolder, entry: DetectedEntry, facts: Facts, io: CommandIo): void {
   const { digests, files, leftOut } = packed
-  const kind = entry.format === 'module' ? entry.runtime : `${entry.runtime} (${entry.format})`
   const shown = relative(io.cwd, packed.zipFile)
   const lines = [
     ['name', facts.name],
     ['version', facts.version ?? 'none'],
-    ['kind', `${kind}, ${relative(entry.folder, entry.entryFile) || '.'}`],
+    ['kind', `${kindText(entry)}, ${relative(entry.folder, entry.entryFile) || '.'}`],
     ['files', `${files.length}, ${sizeText(packed.unpackedBytes)}`],
     ['samples', String(facts.samples)],
     ['sha256', digests.sha256],

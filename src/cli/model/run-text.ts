@@ -3,6 +3,7 @@ import type { ModelPackage } from '../../models/model-package.ts'
 import type { ModelSample } from '../../models/model-sample.ts'
 import type { ModelError } from '../../runtime/runner.ts'
 import { textTable } from '../text-table.ts'
+import { kindText } from './kind-text.ts'
 
 const shownEventCharsMax = 400
 
@@ -56,9 +57,10 @@ export function wantedText(
   { engine, loadMs, samples }: { engine: string; loadMs: number; samples: readonly ModelSample[] },
 ): string {
   const { manifest } = model
-  const kind = model.format === 'module' ? model.runtime : `${model.runtime} (${model.format})`
   const version = model.version === 'folder' ? '' : ` ${model.version}`
-  const lines = [`${model.name}${version}: ${kind}, loaded by ${engine} in ${seconds(loadMs)}`]
+  const lines = [
+    `${model.name}${version}: ${kindText(model)}, loaded by ${engine} in ${seconds(loadMs)}`,
+  ]
   lines.push('', ...inputLines(manifest))
   const params = manifest?.params ?? {}
   if (Object.keys(params).length > 0) {
@@ -81,7 +83,7 @@ function inputLines(manifest: ModelManifest | undefined): string[] {
   const rows = manifest.inputs.map((input) => [
     input.name,
     input.paths.map(pathText).join(', '),
-    `${input.dtype ?? 'float32'}${input.shape?.length ? `[${input.shape.join(', ')}]` : ''}`,
+    `${input.dtype ?? 'as the model has it'}${input.shape?.length ? `[${input.shape.join(', ')}]` : ''}`,
     missingText(input),
   ])
   return textTable(['INPUT', 'IN THE EVENT', 'TYPE', 'WHEN MISSING'], rows)
