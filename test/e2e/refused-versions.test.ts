@@ -157,7 +157,7 @@ describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
         since().find(({ event }) => /^reload\.(applied|nothing-changed)$/.test(event)),
       )
       const warnings = since().filter(({ level }) => level === 'warn' || level === 'error')
-      const reasons = warnings.map((line) => String(line['reason'] ?? line['error'] ?? line.event))
+      const reasons = warnings.map(({ reason: why, error, event }) => [why, error, event].join(' '))
       assert.ok(
         reasons.some((text) => reason.test(text)),
         `${reasons.join('\n')} does not match ${String(reason)}`,
