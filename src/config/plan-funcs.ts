@@ -2,7 +2,6 @@ import { dirname, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseDigestText } from '../core/digest-text.ts'
 import { EdgebootError } from '../core/errors.ts'
-import { limits } from '../core/limits.ts'
 import { modelNameFault } from '../core/model-name.ts'
 import { isDottedPythonName } from '../core/python-name.ts'
 import { deviceCondition, pointCondition } from './cel-text.ts'
@@ -60,21 +59,27 @@ function planFunc(
 ): FuncPlan['pipeline'] {
   if (native.when !== undefined) checkCondition(context, native.when, [...path, 'when'])
   checkParams(context, native.params, [...path, 'params'])
+  const delayMs = planDuration(native.batch?.delay)
+  const timeoutMs = planDuration(native.timeout)
   return {
     model: planModel(context, native, path),
     devices: planDevices(context, native, path),
     ...(native.when === undefined ? {} : { when: native.when }),
     workers: native.workers ?? workers,
     batch: {
-      size: native.batch?.size ?? limits.batchItemsDefault,
-      delayMs: parseDurationMs(native.batch?.delay ?? 0) ?? 0,
+      ...(native.batch?.size !== undefined && { size: native.batch.size }),
+      ...(delayMs !== undefined && { delayMs }),
     },
-    timeoutMs: parseDurationMs(native.timeout ?? limits.eventMs / 1000) ?? limits.eventMs,
+    ...(timeoutMs !== undefined && { timeoutMs }),
     ...planMemory(context, native, path),
     params: native.params ?? {},
     ...(native.python === undefined ? {} : { python: interpreter(context, native.python) }),
     env: native.env ?? {},
   }
+}
+
+function planDuration(written: string | number | undefined): number | undefined {
+  return written === undefined ? undefined : parseDurationMs(written)
 }
 
 function planMemory(

@@ -192,19 +192,27 @@ export interface PipelineSettings {
   readonly queue: { readonly size: number; readonly whenFull: WhenFull }
   /** Runners; 0 runs a JavaScript model inside the host. */
   readonly workers: number
-  readonly batch: { readonly size: number; readonly delayMs: number }
+  /** Absent: what the manifest of the model says, else the default; so below. */
+  readonly batch: { readonly size?: number; readonly delayMs?: number }
   /** One event in the model. */
-  readonly timeoutMs: number
+  readonly timeoutMs?: number
   /** What one runner may hold, with all that it starts. */
   readonly memoryBytesMax?: number
   /** How often an event whose runner died is tried before it is given up. */
   readonly attempts: number
   readonly deadLetters: DeadLetterSettings
+  /** Key by key before those of the manifest. */
   readonly params: Readonly<Record<string, unknown>>
   /** Interpreter for a Python model: a path or a name on the PATH. */
   readonly python?: string
-  /** Variables that the model sees besides the few that every runner has. */
+  /** Variables that the model sees besides the few that every runner has. Merged as `params`. */
   readonly env: Readonly<Record<string, string>>
+}
+
+/** A pipeline as its host runs it with a certain package: nothing is left open. */
+export interface EffectiveSettings extends PipelineSettings {
+  readonly batch: { readonly size: number; readonly delayMs: number }
+  readonly timeoutMs: number
 }
 
 /** The HTTP server. */

@@ -1,4 +1,4 @@
-import type { PipelineSettings } from '../config/settings.ts'
+import type { EffectiveSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
@@ -41,7 +41,7 @@ export interface AssemblyParts {
  *
  * @throws EdgebootError `CONFIG_INVALID` for a condition that does not compile.
  */
-export function assemblePipeline(settings: PipelineSettings, parts: AssemblyParts): Pipeline {
+export function assemblePipeline(settings: EffectiveSettings, parts: AssemblyParts): Pipeline {
   const { model, clock, log } = parts
   const renderTopic = compileTopicTemplate(settings.sink.topic, {
     rule: settings.rule,
@@ -131,7 +131,7 @@ function sharedProperties(rule: string, model: string): ResultProperties['shared
 }
 
 function createRecorder(
-  { recorder, workers, batch }: PipelineSettings,
+  { recorder, workers, batch }: EffectiveSettings,
   { log }: AssemblyParts,
 ): Recorder | undefined {
   if (recorder === undefined) return undefined
@@ -141,7 +141,7 @@ function createRecorder(
 }
 
 function deadLetterHandling(
-  { rule, func, deadLetters }: PipelineSettings,
+  { rule, func, deadLetters }: EffectiveSettings,
   { model, clock, log }: AssemblyParts,
 ): DeadLetterHandling {
   const { store, topic } = deadLetters
@@ -158,7 +158,7 @@ function deadLetterHandling(
   }
 }
 
-function createSink(settings: PipelineSettings, { clock, log }: AssemblyParts): Sink {
+function createSink(settings: EffectiveSettings, { clock, log }: AssemblyParts): Sink {
   const { queue, workers, batch } = settings
   // Runners are held back when the queue's worth of results waits; what they had by then must fit.
   // While the model is exchanged there are twice as many.

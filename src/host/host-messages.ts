@@ -1,4 +1,4 @@
-import type { PipelineSettings } from '../config/settings.ts'
+import type { EffectiveSettings } from '../config/settings.ts'
 import type { WireError } from '../core/errors.ts'
 import type { LogFields, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
@@ -11,7 +11,7 @@ import type { PipelineState } from './system-view.ts'
 export type ToHost =
   | {
       readonly type: 'start'
-      readonly pipeline: PipelineSettings
+      readonly pipeline: EffectiveSettings
       readonly model: ModelPackage
       /** The whole environment of the model. */
       readonly runnerEnvironment: Readonly<Record<string, string>>

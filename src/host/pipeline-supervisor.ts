@@ -2,7 +2,7 @@ import type { ModelSource, PipelineSettings } from '../config/settings.ts'
 import { RestartPolicy, type RestartDecision } from '../core/backoff.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
-import type { Logger, LogLevel } from '../core/log.ts'
+import type { Logger } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
@@ -11,11 +11,12 @@ import type { StartHostProcess } from './host-process.ts'
 import { PipelineBooks } from './pipeline-books.ts'
 import type { ReadHostRecord } from './recorder/host-record.ts'
 import type { PipelineTarget, Replacement } from './replacement.ts'
+import { startOrder, type StartSurroundings } from './start-order.ts'
 import { SupervisedHost } from './supervised-host.ts'
 import type { PipelineState, PipelineStatus } from './system-view.ts'
 
 /** What a supervisor needs from around it. */
-export interface PipelineSupervisorOptions {
+export interface PipelineSupervisorOptions extends StartSurroundings {
   readonly pipeline: PipelineSettings
   /** Gets a model onto the disk; called again when it failed for a reason that may pass. */
   readonly resolveModel: (
@@ -27,8 +28,6 @@ export interface PipelineSupervisorOptions {
   readonly startHost: StartHostProcess
   readonly readHostRecord: ReadHostRecord
   readonly hostEnvironment: Readonly<Record<string, string>>
-  readonly runnerEnvironment: Readonly<Record<string, string>>
-  readonly logLevel: LogLevel
   readonly clock: Clock
   readonly random: () => number
   readonly log: Logger
@@ -267,12 +266,12 @@ export class PipelineSupervisor {
 
   /** @param heard - Hears of its state, or its end, while it stands by. */
   #launch(
-    { pipeline, model }: Required<PipelineTarget>,
+    target: Required<PipelineTarget>,
     standby: boolean,
     heard: (message: (FromHost & { type: 'state' }) | EdgebootError) => void = () => {},
   ): SupervisedHost {
-    const { startHost, hostEnvironment, runnerEnvironment, logLevel, clock, log } = this.#options
-    const order = { type: 'start', pipeline, model, runnerEnvironment, logLevel } as const
+    const { startHost, hostEnvironment, clock, log } = this.#options
+    const order = startOrder(target, this.#options)
     const host: SupervisedHost = new SupervisedHost(
       {
         order: standby ? { ...order, standby } : order,

@@ -51,7 +51,7 @@ export class ProcessorStarter implements Starter {
     const startHost = hostStarter(context.clock, this.#mark)
     this.#fleet = new PipelineFleet({
       pipelines,
-      prepare: (pipeline) => this.#prepare(pipeline, context),
+      prepare: (pipeline) => withEmbeddedAddresses(pipeline, context),
       supervise: (pipeline) => this.#supervise(pipeline, context, startHost),
       version: this.#options.version,
       clock: context.clock,
@@ -70,10 +70,6 @@ export class ProcessorStarter implements Starter {
   async stop(): Promise<void> {
     await this.#fleet?.stop(this.#options.drainMs)
     if (this.#mark !== undefined) await endAllOf(this.#mark)
-  }
-
-  #prepare(configured: PipelineSettings, context: StarterContext): PipelineSettings {
-    return withEmbeddedAddresses(configured, context)
   }
 
   #supervise(

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { manifestSchema } from '../../src/config/manifest/manifest-schema.ts'
+import { readManifest } from '../../src/config/manifest/read-manifest.ts'
 import { catalogue } from '../../src/core/error-catalogue.ts'
 import { limits } from '../../src/core/limits.ts'
+import { modelFormats } from '../../src/core/model-kinds.ts'
 import type { InferOutcome } from '../../src/runtime/runner.ts'
 import { needsPython } from '../support/python-interpreters.ts'
 import { published, RunningModel, withModelFolder } from '../support/running-model.ts'
@@ -61,6 +64,20 @@ for (const [i, snippet] of snippets.entries()) {
     else assert.equal(published(outcome), snippet.expected)
   })
 }
+
+test('the manifest of docs/writing-models.md is valid', async () => {
+  const block = /<!-- model\.yaml is a valid manifest -->\n```yaml\n([^]*?\n)```/.exec(page)
+  await withModelFolder({ 'model.yaml': block?.[1] ?? '' }, async (folder) => {
+    const manifest = await readManifest(join(folder, 'model.yaml'))
+    assert.deepEqual(manifest.inputs[0]?.paths[2], ['telemetry', 'spectrum', 3])
+    assert.equal(manifest.memoryBytesMax, 512 * 1024 ** 2)
+  })
+})
+
+test('docs/writing-models.md has every key of a manifest', () => {
+  for (const key of Object.keys(manifestSchema.shape)) assert.ok(page.includes(`\`${key}\``), key)
+  for (const format of modelFormats) assert.ok(page.includes(`\`${format}\``), format)
+})
 
 test('docs/writing-models.md names codes that there are', () => {
   for (const [code] of page.matchAll(/\b(?:MODEL|RUNNER)_[A-Z_]+\b/g)) {

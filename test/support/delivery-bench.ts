@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import type { PipelineSettings, SinkSettings, SourceSettings } from '../../src/config/settings.ts'
+import type { EffectiveSettings, SinkSettings, SourceSettings } from '../../src/config/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { assemblePipeline } from '../../src/host/assemble-pipeline.ts'
 import type { DropReason, PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
@@ -17,7 +17,7 @@ export interface DeliveryOptions {
   readonly model?: string
   readonly source?: Partial<SourceSettings>
   readonly sink?: (scratch: Scratch) => Partial<SinkSettings>
-  readonly more?: Partial<PipelineSettings>
+  readonly more?: Partial<EffectiveSettings>
   /** Called with both ends before the pipeline starts. */
   readonly before?: (ends: { input: ScriptedEnd; output: ScriptedEnd }) => void
   /** Does not wait for the connections. */
@@ -138,7 +138,7 @@ export class DeliveryBench {
   #assemble(): Pipeline {
     const { source, sink, more } = this.#options
     const plain = pipelineSettings({ queue: { size: 1000, whenFull: 'block' }, workers: 0 })
-    const settings: PipelineSettings = {
+    const settings: EffectiveSettings = {
       ...plain,
       ...more,
       source: {

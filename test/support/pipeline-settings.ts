@@ -1,8 +1,8 @@
-import type { PipelineSettings } from '../../src/config/settings.ts'
+import type { EffectiveSettings } from '../../src/config/settings.ts'
 import { brokerSettings } from './broker-settings.ts'
 
 /** Settings of a pipeline that takes everything, but for what the test says. */
-export function pipelineSettings(more: Partial<PipelineSettings> = {}): PipelineSettings {
+export function pipelineSettings(more: Partial<EffectiveSettings> = {}): EffectiveSettings {
   const broker = brokerSettings('mqtt://127.0.0.1:1883', { name: 'b1' })
   return {
     name: 'sub_process_b1_echo_0',

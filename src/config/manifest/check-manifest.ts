@@ -17,7 +17,8 @@ const semanticVersion =
   /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?(?:\+[\da-zA-Z-]+(?:\.[\da-zA-Z-]+)*)?$/
 
 /** Variables that decide which code is loaded: a package without code must not get any by them. */
-const loaderVariable = /^(?:PATH|BASH_ENV|ENV|NODE_.*|LD_.*|DYLD_.*|EDGEBOOT_.*)$/i
+const loaderVariable =
+  /^(?:PATH|BASH_ENV|ENV|PYTHON(?:PATH|HOME|STARTUP|USERBASE)|NODE_.*|LD_.*|DYLD_.*|EDGEBOOT_.*)$/i
 
 /** A manifest that fits the schema, where its mistakes are told. */
 export class ManifestCheck {

@@ -67,6 +67,8 @@ const missing = z
     default: 'reject',
   })
 
+const samples = shortText('A path, such as tests/*.json.')
+
 const input = z
   .strictObject({
     name: shortText("The model's own name of it; a column for a model that takes a table."),
@@ -162,10 +164,7 @@ export const manifestSchema = z
     ).optional(),
     tests: z
       .union(
-        [
-          shortText(''),
-          z.array(shortText('')).max(listedMax, `must not have more than ${listedMax} entries`),
-        ],
+        [samples, z.array(samples).max(listedMax, `must not have more than ${listedMax} entries`)],
         'must be a path such as tests/*.json, or a list of them',
       )
       .meta({

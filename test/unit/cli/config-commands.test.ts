@@ -109,6 +109,20 @@ test('schema prints a JSON Schema with descriptions', async () => {
   assert.equal(schema.properties['mqtts']?.description, 'MQTT brokers.')
 })
 
+test('schema --model prints the one of model.yaml', async () => {
+  const { stdout } = await runCommand(addSchemaCommand, ['schema', '--model'], { cwd })
+  const schema = JSON.parse(stdout) as {
+    $schema: string
+    title: string
+    properties: Record<string, { description: string }>
+  }
+  assert.match(schema.$schema, /json-schema/)
+  assert.equal(schema.title, 'edgeboot model manifest')
+  for (const [key, { description }] of Object.entries(schema.properties)) {
+    assert.ok(description.length > 10, key)
+  }
+})
+
 test('migrate prints the native form', async () => {
   const { stdout, status } = await runCommand(addMigrateCommand, ['migrate', 'v1.yaml'], { cwd })
   assert.match(stdout, /modelName: thend_threshold_zd/)

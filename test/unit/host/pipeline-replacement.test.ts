@@ -154,7 +154,7 @@ test('a successor that dies while the old one drains is started again, with the 
   bench.clock.advance(200)
   const [order] = bench.host.sent
   assert.ok(order?.type === 'start' && order.standby === undefined)
-  assert.equal(order.pipeline, target.pipeline)
+  assert.deepEqual(order.pipeline, target.pipeline)
 })
 
 test('an old one that does not leave is killed when its drain is over', async () => {

@@ -1,7 +1,7 @@
 /** A reloader over a fleet of fake hosts: what it asks for, refuses, queues and tells. */
 import assert from 'node:assert/strict'
 import test from 'node:test'
-import type { PipelineSettings, Settings } from '../../../src/config/settings.ts'
+import type { EffectiveSettings, Settings } from '../../../src/config/settings.ts'
 import { EdgebootError } from '../../../src/core/errors.ts'
 import { FleetChanges } from '../../../src/host/fleet-changes.ts'
 import { PipelineFleet } from '../../../src/host/pipeline-fleet.ts'
@@ -10,7 +10,7 @@ import { pipelineSettings } from '../../support/pipeline-settings.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
 import { model, settle, SupervisorBench, type FakeHost } from '../../support/supervisor-bench.ts'
 
-const rule = (name: string, more: Partial<PipelineSettings> = {}): PipelineSettings => {
+const rule = (name: string, more: Partial<EffectiveSettings> = {}): EffectiveSettings => {
   const { source, sink } = pipelineSettings()
   return pipelineSettings({
     name: `sub_process_b1_echo_${name}`,
@@ -32,7 +32,7 @@ class ReloadBench {
   readonly fleet: PipelineFleet
   readonly reloader: Reloader
 
-  constructor(pipelines: readonly PipelineSettings[]) {
+  constructor(pipelines: readonly EffectiveSettings[]) {
     this.settings = {
       file: '/c.yaml',
       brokers: [],
@@ -78,7 +78,7 @@ class ReloadBench {
     })
   }
 
-  static async serving(...pipelines: readonly PipelineSettings[]): Promise<ReloadBench> {
+  static async serving(...pipelines: readonly EffectiveSettings[]): Promise<ReloadBench> {
     const bench = new ReloadBench(pipelines)
     await bench.fleet.start()
     await settle()
@@ -90,7 +90,7 @@ class ReloadBench {
     return this.supervisors.get(name)?.hosts ?? []
   }
 
-  write(...pipelines: readonly PipelineSettings[]): void {
+  write(...pipelines: readonly EffectiveSettings[]): void {
     this.settings = { ...this.settings, pipelines }
   }
 
