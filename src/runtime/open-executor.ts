@@ -17,6 +17,8 @@ export async function openExecutor(options: ExecutorOptions): Promise<ModelExecu
       return await openTfjs(options)
     case 'onnx':
       return await openOnnx(options)
+    case 'extism':
+      return await (await import('./wasm/extism-executor.ts')).openExtism(options)
     case 'wasm':
       return await (await import('./wasm/wasm-executor.ts')).openWasm(options)
     default:

@@ -4,15 +4,11 @@ import type { ExecutorOptions, ModelExecutor } from '../model-executor.ts'
 import { ModelLoadError } from '../model-module.ts'
 import type { InferItem, InferOutcome } from '../runner.ts'
 import { abiVersion, faultOfModule } from './check-module.ts'
-import { limitMemory, ModuleFormatError, pageBytes } from './limit-memory.ts'
+import { limitMemory, ModuleFormatError } from './limit-memory.ts'
+import { memoryPagesMax } from './memory-pages.ts'
 import { describeTrap } from './trap.ts'
 import { WasmInstance, type WasmHost } from './wasm-instance.ts'
 import { type WasmModule, webAssembly } from './web-assembly.ts'
-
-/** Memory of a module whose func says nothing of memory. */
-const memoryBytesDefault = 1024 ** 3
-/** What 32 bits can address. */
-const addressableBytes = 4 * 1024 ** 3
 
 /**
  * Loads a WebAssembly module that speaks our ABI: `docs/wasm-abi.md`. It gets no import besides
@@ -24,9 +20,7 @@ const addressableBytes = 4 * 1024 ** 3
 export async function openWasm(options: ExecutorOptions): Promise<ModelExecutor> {
   const { model, constants, resultBytesMax } = options
   const { entryFile } = model
-  const pagesMax = Math.floor(
-    Math.min(options.memoryBytesMax ?? memoryBytesDefault, addressableBytes) / pageBytes,
-  )
+  const pagesMax = memoryPagesMax(options.memoryBytesMax)
   const module = await compile(entryFile, pagesMax)
   const fault = faultOfModule(module, entryFile)
   if (fault !== undefined) throw new ModelLoadError(fault)
