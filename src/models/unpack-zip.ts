@@ -33,10 +33,11 @@ export interface UnpackedZip {
 /**
  * Unpacks a zip that nobody vouches for into a new folder.
  *
- * All entries are checked before the first byte is written, as is the room on the disk; sizes are counted as inflated, every
- * file is compared with its checksum and fsynced, as are the folders. Nothing is ever written
- * outside `targetFolder`. What macOS adds (`__MACOSX`, `.DS_Store`) is left out. After an error
- * the folder may hold a part: its owner removes it.
+ * All entries are checked before the first byte is written, as is the room on the disk; sizes are
+ * counted as inflated, every file is compared with its checksum and fsynced, as are the folders.
+ * Nothing is ever written outside `targetFolder`. Of a file's mode it is kept whether its owner may
+ * execute it, and nothing else. What macOS adds (`__MACOSX`, `.DS_Store`) is left out. After an
+ * error the folder may hold a part: its owner removes it.
  *
  * @param targetFolder - Absolute; must not exist, its parent must.
  * @throws `MODEL_PACKAGE_INVALID` with the reason, `MODEL_PACKAGE_TOO_LARGE`, `MODEL_DISK_FULL`, the reason of
@@ -118,7 +119,7 @@ async function makeFolder(folder: string): Promise<void> {
 async function writeEntry(
   zip: ZipFile,
   zipFile: string,
-  { entry, name }: PlannedFile,
+  { entry, name, isExecutable }: PlannedFile,
   path: string,
   meter: Meter,
 ): Promise<void> {
@@ -136,7 +137,7 @@ async function writeEntry(
   if (checksum !== entry.crc32) {
     throw invalidPackage(zipFile, `the entry ${JSON.stringify(name)} has a wrong checksum`)
   }
-  await handle.chmod(0o644)
+  await handle.chmod(isExecutable ? 0o755 : 0o644)
   await handle.sync()
 }
 

@@ -19,6 +19,8 @@ export interface PlannedFile {
   readonly name: string
   /** Below the target folder; never empty, never leaves it. */
   readonly segments: readonly string[]
+  /** Whether its owner may execute it: all that is taken of its mode. */
+  readonly isExecutable: boolean
 }
 
 /** What a zip unpacks to, checked as far as its directory goes and before anything is written. */
@@ -143,7 +145,8 @@ class Tree {
     if (known === segments.join('/')) throw this.#refuse(name, 'is there twice')
     if (known !== undefined) throw this.#refuse(name, `differs from "${known}" in case only`)
     this.#fileNames.set(folded, segments.join('/'))
-    this.files.push({ entry, name, segments })
+    const isExecutable = ((entry.externalFileAttributes >>> 16) & 0o100) !== 0
+    this.files.push({ entry, name, segments, isExecutable })
   }
 
   #refuse(name: string, fault: string): EdgebootError {

@@ -49,10 +49,19 @@ test('unpacks an honest zip with plain modes', async () => {
   assert.equal((await stat(scratch.path('out/data'))).mode & 0o7777, 0o755)
 })
 
-test('never hands on set-user-id or executable bits', async () => {
-  await using scratch = await Scratch.make()
-  await unpack(scratch, rawZip([{ ...good, mode: 0o104777 }]))
-  assert.equal((await stat(scratch.path('out/index.py'))).mode & 0o7777, 0o644)
+test('keeps whether the owner may execute a file, and nothing else of its mode', async () => {
+  const modes = [
+    [0o100744, 0o755],
+    [0o107777, 0o755],
+    [0o106666, 0o644],
+    [0o100611, 0o644],
+    [0, 0o644],
+  ] as const
+  for (const [mode, unpacked] of modes) {
+    await using scratch = await Scratch.make()
+    await unpack(scratch, rawZip([{ ...good, mode }]))
+    assert.equal((await stat(scratch.path('out/index.py'))).mode & 0o7777, unpacked)
+  }
 })
 
 test('finds the one top folder, whatever macOS put beside it', async () => {
