@@ -6,7 +6,7 @@ import { PickleFault, PickleMachine } from './pickle-machine.ts'
 import { PickleNames, type PickleName } from './pickle-name-list.ts'
 import { NoOpcode, nextOpcode } from './pickle-opcodes.ts'
 
-/** Steps of a pickle that are followed: some seconds. */
+/** Steps of a pickle that are followed: a minute of a slow machine. */
 const stepsMax = 20_000_000
 /** Pickles one after another in a file. */
 const picklesMax = 1000
