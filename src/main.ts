@@ -16,6 +16,7 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
   process.exitCode = 1
 } else {
   const { runProgram } = await import('./cli/program.ts')
+  const { askSecret } = await import('./cli/ask-secret.ts')
   const { edgebootVersion } = await import('./cli/version.ts')
   // A reader that has seen enough (`edgeboot schema | head`) is no failure.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => {})
@@ -33,6 +34,9 @@ if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
       }
       return Buffer.concat(chunks)
     },
+    ...(process.stdin.isTTY
+      ? { askSecret: (question: string) => askSecret(question, process.stdin, process.stderr) }
+      : {}),
     env: process.env,
     cwd: process.cwd(),
     exit: () => {},

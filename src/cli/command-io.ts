@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly terminal?: { readonly columns: number }
   /** All of standard input, or its first `bytesMax` bytes. */
   stdin?(bytesMax: number): Promise<Uint8Array>
+  /** Asks for something that is not shown while it is typed; absent without a terminal to ask on. */
+  askSecret?(question: string): Promise<string>
   readonly env: Readonly<Record<string, string | undefined>>
   /** Folder that file arguments are relative to. */
   readonly cwd: string

@@ -71,6 +71,13 @@ export class FleetChanges {
     return tally
   }
 
+  /** Exchanges one pipeline if another version of its model is meant now. */
+  async lookAtModel({ settings }: FleetMember): Promise<ChangeOutcome> {
+    const tally: Tally = { unchanged: 0, replaced: [], added: [], removed: [], refused: [] }
+    await this.#lookAtModel(settings, tally)
+    return tally
+  }
+
   /** The configuration is the same; the files of the model may not be. */
   async #lookAtModel(settings: PipelineSettings, tally: Tally): Promise<void> {
     const supervisor = this.#options.fleet.find(settings)?.supervisor

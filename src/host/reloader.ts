@@ -38,7 +38,7 @@ export interface ReloaderOptions {
 /** A change that waits for its turn. */
 type Waiting =
   | { readonly kind: 'reload'; readonly by: string }
-  | { readonly kind: 'restart'; readonly name: string }
+  | { readonly kind: 'restart' | 'model'; readonly name: string }
 
 /**
  * Reads the configuration again on request and lets the fleet follow. One change at a time: requests
@@ -87,12 +87,25 @@ export class Reloader implements SystemControl {
     if (!fleet.members.some(({ settings }) => settings.name === name)) return false
     if (this.#isStopped) return true
     log.info('reload.restart-requested', { pipeline: name })
-    const isWaiting = this.#waiting.some((one) => one.kind === 'restart' && one.name === name)
-    if (!isWaiting && this.#waiting.length < waitingMax) {
-      this.#waiting.push({ kind: 'restart', name })
-    }
+    this.#wait('restart', name)
     if (!this.#isBusy) void this.#goOn()
     return true
+  }
+
+  lookAtModel(model: string): readonly string[] {
+    const users = this.#options.fleet.members.filter(
+      ({ settings }) => settings.model.name === model,
+    )
+    const names = users.map(({ settings }) => settings.name)
+    if (this.#isStopped) return names
+    for (const name of names) this.#wait('model', name)
+    if (!this.#isBusy) void this.#goOn()
+    return names
+  }
+
+  #wait(kind: 'restart' | 'model', name: string): void {
+    const isWaiting = this.#waiting.some((one) => one.kind === kind && one.name === name)
+    if (!isWaiting && this.#waiting.length < waitingMax) this.#waiting.push({ kind, name })
   }
 
   replay(): readonly string[] {
@@ -139,7 +152,7 @@ export class Reloader implements SystemControl {
     const member = fleet.members.find(({ settings }) => settings.name === next.name)
     if (member !== undefined) {
       this.#isBusy = true
-      await changes.restart(member)
+      await (next.kind === 'model' ? changes.lookAtModel(member) : changes.restart(member))
     }
     await this.#goOn()
   }

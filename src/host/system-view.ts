@@ -98,6 +98,13 @@ export interface SystemControl {
    */
   restart(name: string): boolean
   /**
+   * Looks again at the model of every pipeline that uses it, as soon as nothing else is under way,
+   * and exchanges those for which another version is meant now.
+   *
+   * @returns The names of the pipelines that use it.
+   */
+  lookAtModel(model: string): readonly string[]
+  /**
    * Has every pipeline run the dead letters again that are marked for it in its store.
    *
    * @returns The names of the pipelines that were told.

@@ -3,9 +3,6 @@ import type { ModelsSettings, ModelSource } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { asEdgebootError } from '../core/errors.ts'
 import type { LogFields, Logger } from '../core/log.ts'
-import { detectEntry, type DetectedEntry, type ReadManifest } from './detect-entry.ts'
-import { detectModule, findModule } from './detect-module.ts'
-import { folderContents } from './folder-contents.ts'
 import { expectedDigests, hasDigest, matchesDigests, type ExpectedDigests } from './digest.ts'
 import { assertModelName } from './model-name.ts'
 import type { ModelPackage } from './model-package.ts'
@@ -14,7 +11,7 @@ import { PackageFetcher, statPackage, type FetchReport } from './package-fetcher
 import { ModelVersions } from './model-versions.ts'
 import { PackageFolder, type StoredPackage } from './package-folder.ts'
 import { isProvenBy, unproven } from './package-proof.ts'
-import { pathKind } from './path-kind.ts'
+import { PackageReader, Warnings } from './package-reader.ts'
 import { SharedWork } from './shared-work.ts'
 import { configuredSignature, mirroredAddress, sourceAddresses } from './source-addresses.ts'
 import { tell, type ModelStoreOptions, type ResolveOptions } from './resolve-options.ts'
@@ -22,6 +19,11 @@ import { heldBackError, nowhereError, unsupportedAddressError } from './source-e
 import { asStoreError } from './store-error.ts'
 import { tryAddresses } from './try-addresses.ts'
 import { heldVersion, withOrigin, type HeldVersion } from './version-record.ts'
+
+interface ObtainOptions extends ResolveOptions {
+  /** Only what the addresses have counts. */
+  readonly isPull?: boolean
+}
 
 /**
  * Turns what a configuration says of a model into a package on the disk, proven as configured.
@@ -39,12 +41,12 @@ export class ModelStore {
   readonly #settings: ModelsSettings
   readonly #clock: Clock
   readonly #log: Logger
-  readonly #readManifest: ReadManifest
   readonly #store: PackageFolder
   readonly #fetcher: PackageFetcher
   readonly #fetches = new SharedWork<StoredPackage, FetchReport>()
   readonly #environments: ModelStoreOptions['environments']
-  readonly #said = new Set<string>()
+  readonly #warnings: Warnings
+  readonly #reader: PackageReader
   #cleaned: Promise<void> | undefined
 
   constructor(options: ModelStoreOptions) {
@@ -53,7 +55,8 @@ export class ModelStore {
     this.#clock = clock
     this.#environments = options.environments
     this.#log = log
-    this.#readManifest = readManifest
+    this.#warnings = new Warnings(log)
+    this.#reader = new PackageReader({ settings, readManifest, warnings: this.#warnings })
     const warn = (event: string, fields: LogFields): void => log.warn(event, fields)
     this.#store = new PackageFolder(settings.folder, clock, warn)
     const store = this.#store
@@ -79,7 +82,7 @@ export class ModelStore {
     this.#cleaned ??= this.#clean()
     await this.#cleaned
     if (expected.md5 !== undefined && expected.sha256 === undefined) {
-      this.#warnOnce('model.md5-only', source.name, {
+      this.#warnings.warn('model.md5-only', source.name, {
         advice: 'MD5 detects damage, not forgery: configure modelSha256',
       })
     }
@@ -89,8 +92,8 @@ export class ModelStore {
     try {
       // An address is what `always` looks at; without one there is only the disk.
       if (this.#settings.download !== 'always' || source.address === undefined) {
-        const placed = await this.#placed(source)
-        if (placed !== undefined) found = await this.#fromFolder(source, placed)
+        const placed = await this.#reader.placed(source)
+        if (placed !== undefined) found = await this.#reader.fromFolder(source, placed)
       }
       found ??= await this.#obtain(source, expected, options)
       return await this.#prepare(found, source, options)
@@ -121,45 +124,54 @@ export class ModelStore {
     return (await this.#environments?.prepare(found, source, options)) ?? found
   }
 
+  /**
+   * Brings the package of a model into the store, from its addresses alone: what serves, what lies
+   * in the models folder and what is held back does not matter.
+   *
+   * @throws As {@link ModelStore.resolve}, whatever else there is.
+   */
+  async pull(source: ModelSource, options: ResolveOptions = {}): Promise<ModelPackage> {
+    options.signal?.throwIfAborted()
+    assertModelName(source.name)
+    const expected = expectedDigests(source)
+    this.#cleaned ??= this.#clean()
+    await this.#cleaned
+    return await this.#obtain(source, expected, { ...options, isPull: true })
+  }
+
   /** What an operator chose, unless the configuration names something else. */
   async #pinned(source: ModelSource, expected: ExpectedDigests): Promise<ModelPackage | undefined> {
-    const { pinned, active } = await this.versions.read(source.name)
-    if (!pinned || active === undefined) return undefined
-    const stored = await this.#store.find(active.sha256)
+    const { pinned } = await this.versions.read(source.name)
+    if (pinned === undefined) return undefined
+    const stored = await this.#store.find(pinned.sha256)
     const isMeant = stored !== undefined && matchesDigests(stored, expected)
-    if (isMeant && this.#isProven(stored, expected)) return await this.#fromStored(source, stored)
+    if (isMeant && this.#isProven(stored, expected))
+      return await this.#reader.fromStored(source, stored)
     const reason = isMeant
       ? `it is not proven as models.require asks: ${this.#settings.require}`
       : stored === undefined
         ? 'it is gone from the store'
         : 'the configuration names another digest'
-    this.#warnOnce('model.pin-overruled', source.name, { version: active.version, reason })
+    this.#warnings.warn('model.pin-overruled', source.name, { version: pinned.version, reason })
     return undefined
-  }
-
-  /** A model that somebody put into the models folder by hand, pyboot's way. */
-  async #placed(source: ModelSource): Promise<DetectedEntry | undefined> {
-    const folder = join(this.#settings.folder, source.name)
-    if (source.module !== undefined) {
-      return await findModule([this.#settings.folder, folder], source.module, source.name)
-    }
-    return (await pathKind(folder)) === 'folder'
-      ? await detectEntry(folder, source.name, this.#readManifest)
-      : undefined
   }
 
   async #obtain(
     source: ModelSource,
     expected: ExpectedDigests,
-    options: ResolveOptions,
+    options: ObtainOptions,
   ): Promise<ModelPackage> {
     if (this.#settings.require === 'sha256' && expected.sha256 === undefined) {
       throw unproven(source, this.#settings, 'the configuration names no modelSha256')
     }
-    const addresses = await sourceAddresses(source, this.#settings)
+    const { address, mirrors = [] } = source
+    const addresses =
+      options.isPull === true && address !== undefined
+        ? [address, ...mirrors]
+        : await sourceAddresses(source, this.#settings)
     const stored = await this.#known(source, expected, addresses)
     if (stored !== undefined && this.#isProven(stored, expected)) {
-      return await this.#use(source, stored, source.address)
+      return await this.#use(source, stored, source.address, options)
     }
     if (addresses.length === 0) throw nowhereError(source, this.#settings.folder)
     const { totalMs } = this.#settings.limits
@@ -192,12 +204,12 @@ export class ModelStore {
     source: ModelSource,
     { address, remainingMs }: { readonly address: string; readonly remainingMs: number },
     expected: ExpectedDigests,
-    options: ResolveOptions,
+    options: ObtainOptions,
   ): Promise<ModelPackage> {
     if (!isRemoteAddress(address)) {
       if (!isAbsolute(address)) throw unsupportedAddressError(source.name, address)
       if ((await statPackage(source.name, address)).isFolder) {
-        return await this.#fromFolder(source, await this.#detect(source, [address]))
+        return await this.#reader.fromFolder(source, await this.#reader.detect(source, [address]))
       }
     }
     const { signal } = options
@@ -216,7 +228,7 @@ export class ModelStore {
       (report) => tell(report, options),
       (shared, report) => this.#fetcher.fetch(request, shared, report),
     )
-    return await this.#use(source, stored, mirroredAddress(source, address))
+    return await this.#use(source, stored, mirroredAddress(source, address), options)
   }
 
   /** Hands out a package of the store that can be started, or what is to be used in its place. */
@@ -224,8 +236,9 @@ export class ModelStore {
     source: ModelSource,
     stored: StoredPackage,
     address: string | undefined,
+    { isPull = false }: ObtainOptions,
   ): Promise<ModelPackage> {
-    const result = await this.#fromStored(source, stored)
+    const result = await this.#reader.fromStored(source, stored)
     const { sha256 } = stored
     const origin = address ?? join(this.#settings.folder, `${source.name}.zip`)
     const place = {
@@ -240,7 +253,8 @@ export class ModelStore {
       this.#log.warn('model.activation-unrecorded', { model: source.name, reason: message })
     }
     const held = heldVersion(await this.versions.read(source.name), sha256)
-    return held === undefined ? result : await this.#insteadOf(result, held, source)
+    const isFine = held === undefined || isPull
+    return isFine ? result : await this.#insteadOf(result, held, source)
   }
 
   async #insteadOf(
@@ -251,7 +265,7 @@ export class ModelStore {
     const kept = await this.#previous(source)
     const error = heldBackError(name, version, `${reason} (${by})`)
     if (kept === undefined) throw error
-    this.#warnOnce('model.held-back', name, {
+    this.#warnings.warn('model.held-back', name, {
       version,
       by,
       reason,
@@ -259,51 +273,6 @@ export class ModelStore {
       fix: error.fix,
     })
     return kept
-  }
-
-  async #fromStored(source: ModelSource, stored: StoredPackage): Promise<ModelPackage> {
-    const folders = [stored.filesFolder, stored.rootFolder]
-    const entry = await this.#detect(
-      source,
-      source.module === undefined ? folders.slice(1) : folders,
-    )
-    return {
-      name: source.name,
-      version: this.#version(source, entry) ?? stored.sha256.slice(0, 12),
-      ...entry,
-      sha256: stored.sha256,
-      modelsFolder: this.#settings.folder,
-    }
-  }
-
-  async #fromFolder(source: ModelSource, entry: DetectedEntry): Promise<ModelPackage> {
-    if (this.#settings.require !== 'none') {
-      throw unproven(source, this.#settings, `${entry.folder} is a folder`)
-    }
-    if (source.md5 !== undefined || source.sha256 !== undefined) {
-      this.#warnOnce('model.folder-digest-unchecked', source.name, {
-        folder: entry.folder,
-        reason: 'a digest belongs to a zip and cannot be checked on a folder',
-      })
-    }
-    const { folder: modelsFolder } = this.#settings
-    const { digest: contents } = await folderContents(entry.folder)
-    const version = this.#version(source, entry) ?? 'folder'
-    return { name: source.name, version, ...entry, contents, modelsFolder }
-  }
-
-  /** What the manifest calls it. A func may call a model otherwise than its author does. */
-  #version({ name }: ModelSource, { manifest }: DetectedEntry): string | undefined {
-    if (manifest?.name !== undefined && manifest.name !== name) {
-      this.#warnOnce('model.name-differs', name, { manifest: manifest.name, file: manifest.file })
-    }
-    return manifest?.version
-  }
-
-  async #detect(source: ModelSource, folders: readonly string[]): Promise<DetectedEntry> {
-    if (source.module !== undefined) return detectModule(folders, source.module, source.name)
-    const folder = folders[0] ?? this.#settings.folder
-    return await detectEntry(folder, source.name, this.#readManifest)
   }
 
   /** What served before, else what the address gave last, else a folder put there by hand. */
@@ -315,12 +284,12 @@ export class ModelStore {
       const stored = await this.#store.find(sha256)
       if (stored === undefined || !isProvenBy(stored.proof, this.#settings)) continue
       // One that cannot be started is no help; what is thrown then is why the new one failed.
-      const found = await this.#fromStored(source, stored).catch(() => undefined)
+      const found = await this.#reader.fromStored(source, stored).catch(() => undefined)
       if (found !== undefined) return found
     }
     if (this.#settings.require !== 'none') return undefined
-    const placed = await this.#placed(source).catch(() => undefined)
-    return placed === undefined ? undefined : await this.#fromFolder(source, placed)
+    const placed = await this.#reader.placed(source).catch(() => undefined)
+    return placed === undefined ? undefined : await this.#reader.fromFolder(source, placed)
   }
 
   /** A configured digest proves what it matches, whether it was configured when that was fetched or not. */
@@ -336,12 +305,5 @@ export class ModelStore {
     } catch (thrown) {
       this.#log.warn('model.leftovers-kept', { reason: String(thrown) })
     }
-  }
-
-  #warnOnce(event: string, model: string, fields: LogFields): void {
-    const key = JSON.stringify([event, model, fields])
-    if (this.#said.has(key)) return
-    this.#said.add(key)
-    this.#log.warn(event, { model, ...fields })
   }
 }

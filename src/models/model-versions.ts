@@ -92,10 +92,12 @@ export class ModelVersions {
    * A pipeline took a package over: it is active from now on, and what was active is the one to go
    * back to. Never rejects: the package serves, and only the next start will not know of it. A
    * folder that was put there by hand has no versions.
+   *
+   * @param by - Default: an operator if one pinned it, else the configuration.
    */
   async confirm(
     { name, sha256, version }: ServingPackage,
-    by: ActivatedBy = 'configuration',
+    by?: ActivatedBy,
     reason?: string,
   ): Promise<void> {
     if (sha256 === undefined) return
@@ -103,13 +105,16 @@ export class ModelVersions {
     try {
       let former: string | undefined
       let changed = false
+      let who: ActivatedBy = 'configuration'
       await this.change(name, (record) => {
         former = record.active?.sha256
-        const next = withTakeover(record, { sha256, version }, this.#occasion(by, reason))
+        const isChosen = record.pinned?.sha256 === sha256
+        who = by ?? (isChosen ? 'operator' : 'configuration')
+        const next = withTakeover(record, { sha256, version }, this.#occasion(who, reason))
         changed = next !== record
         return next
       })
-      if (changed) log.info('model.activated', { model: name, version, by, previous: former })
+      if (changed) log.info('model.activated', { model: name, version, by: who, previous: former })
     } catch (thrown) {
       const error = asEdgebootError(thrown)
       log.warn('model.activation-unrecorded', { model: name, reason: error.message })
@@ -139,13 +144,15 @@ export class ModelVersions {
       withHeld(record, sha256, occasion, (other) => there.has(other)),
     )
     const active = after.active?.version
-    this.#options.log.warn('model.held', { model, sha256: sha256.slice(0, 12), by, reason, active })
+    const level = by === 'operator' ? 'info' : 'warn'
+    const fields = { model, sha256: sha256.slice(0, 12), by, reason, active }
+    this.#options.log.log(level, 'model.held', fields)
     return after
   }
 
   /**
-   * An operator chose a version of the store: it is active and stays so, whatever the address has,
-   * unless the configuration names another digest.
+   * An operator chose a version of the store: it is handed out from now on, whatever the address
+   * has, unless the configuration names another digest.
    *
    * @throws `MODEL_VERSION_UNKNOWN` for one that is not in the store, `MODEL_STORE_FAILED`
    */
@@ -154,9 +161,7 @@ export class ModelVersions {
     if ((await packages.find(sha256)) === undefined) {
       throw noSuchVersion(`model '${model}' has no version ${sha256.slice(0, 12)} in the store`)
     }
-    const after = await this.change(model, (record) =>
-      withPin(record, { sha256, version }, this.#occasion('operator', 'activated by hand')),
-    )
+    const after = await this.change(model, (record) => withPin(record, { sha256, version }))
     log.info('model.pinned', { model, version, sha256: sha256.slice(0, 12) })
     return after
   }
@@ -169,17 +174,22 @@ export class ModelVersions {
   }
 
   /**
-   * An operator goes back to the version before; the one that was active is held back.
+   * An operator goes back to the version before; the one that was active is held back. One that was
+   * chosen and has not taken over is only held back.
    *
    * @throws `MODEL_VERSION_UNKNOWN` when there is none to go back to, `MODEL_STORE_FAILED`
    */
   async rollback(model: string, reason = 'rolled back by hand'): Promise<VersionRecord> {
     const record = await this.read(model)
+    const { active, pinned } = record
+    if (pinned !== undefined && pinned.sha256 !== active?.sha256) {
+      return await this.hold(model, pinned.sha256, reason, 'operator')
+    }
     const there = await this.#onDisk(model)
-    if (record.active === undefined || fallbackOf(record, (one) => there.has(one)) === undefined) {
+    if (active === undefined || fallbackOf(record, (one) => there.has(one)) === undefined) {
       throw noSuchVersion(`model '${model}' has no version before to go back to`)
     }
-    return await this.hold(model, record.active.sha256, reason, 'operator')
+    return await this.hold(model, active.sha256, reason, 'operator')
   }
 
   async #change(

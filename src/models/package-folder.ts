@@ -82,6 +82,21 @@ export class PackageFolder {
     }
   }
 
+  /** All packages that are whole. */
+  async all(): Promise<
+    { sha256: string; md5: string; folder: string; address: string; unpackedAt: string }[]
+  > {
+    const found = []
+    for (const name of await this.#names()) {
+      const folder = join(this.#packages, name)
+      const read = await readPackageRecord(join(folder, 'package.json'))
+      if (read.kind !== 'record' || read.record.sha256 !== name) continue
+      const { sha256, md5, address, unpackedAt } = read.record
+      found.push({ sha256, md5, folder, address, unpackedAt })
+    }
+    return found
+  }
+
   /** A package that is what the configuration asks for. */
   async findMatching(expected: ExpectedDigests): Promise<StoredPackage | undefined> {
     const names = expected.sha256 === undefined ? await this.#names() : [expected.sha256.hex]

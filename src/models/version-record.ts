@@ -61,8 +61,8 @@ export interface VersionRecord {
   readonly since?: string
   /** What was active before, and is there to go back to. */
   readonly previous?: VersionName
-  /** An operator chose what is active: it stays, whatever the address has. */
-  readonly pinned: boolean
+  /** What an operator chose: it is handed out whatever the address has, and active once it took over. */
+  readonly pinned?: VersionName
   /** The last one that passed its samples and its probation. */
   readonly proven?: string
   /** The latest first. */
@@ -84,7 +84,6 @@ export interface Occasion<By> {
 /** Of a model that nothing is known of. */
 export const unknownModel: VersionRecord = {
   format: 2,
-  pinned: false,
   origins: [],
   held: [],
   history: [],
@@ -97,8 +96,8 @@ export function heldVersion(record: VersionRecord, sha256: string): HeldVersion 
 
 /** All versions that somebody may go back to: nothing of them may be removed from the disk. */
 export function keptVersions(record: VersionRecord): ReadonlySet<string> {
-  const { active, previous, proven } = record
-  const kept = [active?.sha256, previous?.sha256, proven]
+  const { active, previous, pinned, proven } = record
+  const kept = [active?.sha256, previous?.sha256, pinned?.sha256, proven]
   return new Set(kept.filter((sha256) => sha256 !== undefined))
 }
 
@@ -112,8 +111,7 @@ export function withOrigin(record: VersionRecord, origin: Origin): VersionRecord
 }
 
 /**
- * A version took over: what was active is the one to go back to. A pin stays with the version that
- * it was set on. The same record if it was active already, or has been held back meanwhile.
+ * A version took over: what was active is the one to go back to. The same record if it was active already, or has been held back meanwhile.
  */
 export function withTakeover(
   record: VersionRecord,
@@ -122,22 +120,19 @@ export function withTakeover(
 ): VersionRecord {
   const { sha256 } = version
   if (record.active?.sha256 === sha256 || heldVersion(record, sha256) !== undefined) return record
-  return activate({ ...record, pinned: false }, version, occasion, record.active ?? record.previous)
+  return activate(record, version, occasion, record.active ?? record.previous)
 }
 
-/** An operator chose a version: it is active, stays so, and is no longer held back. */
-export function withPin(
-  record: VersionRecord,
-  version: VersionName,
-  occasion: Occasion<'operator'>,
-): VersionRecord {
-  const held = record.held.filter(({ sha256 }) => sha256 !== version.sha256)
-  return { ...withTakeover({ ...record, held }, version, occasion), pinned: true }
+/** An operator chose a version: it is to take over, and is no longer held back. */
+export function withPin(record: VersionRecord, { sha256, version }: VersionName): VersionRecord {
+  const held = record.held.filter((one) => one.sha256 !== sha256)
+  return { ...record, held, pinned: { sha256, version } }
 }
 
 /** The configuration decides again. */
 export function withoutPin(record: VersionRecord): VersionRecord {
-  return record.pinned ? { ...record, pinned: false } : record
+  const { pinned, ...rest } = record
+  return pinned === undefined ? record : rest
 }
 
 /** A version passed its samples and its probation. */
@@ -161,11 +156,15 @@ export function withHeld(
   const reason = shortened(occasion.reason)
   const others = record.held.filter((one) => one.sha256 !== sha256)
   const held = [{ sha256, by, reason, at }, ...others].slice(0, heldMax)
-  const { proven, ...rest } = record
-  const noted = { ...rest, held, ...(proven !== undefined && proven !== sha256 && { proven }) }
+  const { proven, pinned, ...rest } = record
+  const noted: VersionRecord = {
+    ...rest,
+    held,
+    ...(proven !== undefined && proven !== sha256 && { proven }),
+    ...(pinned !== undefined && pinned.sha256 !== sha256 && { pinned }),
+  }
   if (record.active?.sha256 !== sha256) return withoutPrevious(noted, sha256)
-  const { active: _active, since: _since, ...bare } = withoutPrevious(noted, sha256)
-  const left: VersionRecord = { ...bare, pinned: false }
+  const { active: _active, since: _since, ...left } = withoutPrevious(noted, sha256)
   const fallback = fallbackOf(left, isThere)
   return fallback === undefined ? left : activate(left, fallback, { at, by, reason }, undefined)
 }
@@ -222,7 +221,7 @@ export function parseVersionRecord(value: unknown): VersionRecord | undefined {
     format === 2 &&
     (active === undefined ? since === undefined : isVersionName(active) && isText(since)) &&
     (previous === undefined || isVersionName(previous)) &&
-    typeof pinned === 'boolean' &&
+    (pinned === undefined || isVersionName(pinned)) &&
     (proven === undefined || isSha256(proven)) &&
     isListOf(origins, originsMax, isOrigin) &&
     isListOf(held, heldMax, isHeldVersion) &&

@@ -1,12 +1,16 @@
 import { join } from 'node:path'
 import type { StarterContext } from '../boot/starter-context.ts'
 import { PriorityGroup, type Starter } from '../boot/starter.ts'
+import { readManifest } from '../config/manifest/read-manifest.ts'
 import type { ModelSource, Settings } from '../config/settings.ts'
 import { FleetChanges } from '../host/fleet-changes.ts'
+import { StoreControl } from '../host/model-control.ts'
 import { PathWatch, type WatchedPaths } from '../host/path-watch.ts'
 import { Reloader } from '../host/reloader.ts'
+import { listStore } from '../models/store-listing.ts'
 import {
   configurationKey,
+  modelControlKey,
   modelStoreKey,
   pipelineFleetKey,
   reloaderKey,
@@ -67,6 +71,13 @@ export class ReloadStarter implements Starter {
     })
     this.#reloader = reloader
     context.provide(reloaderKey, reloader)
+    const models = new StoreControl({
+      listing: () => listStore(settings.models.folder, readManifest),
+      versions: store.versions,
+      lookAtModel: (model) => reloader.lookAtModel(model),
+      log,
+    })
+    context.provide(modelControlKey, models)
     if (!watch) return
     const paths = watchedPaths(settings)
     this.#watch = new PathWatch({

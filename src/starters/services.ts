@@ -3,6 +3,7 @@ import { serviceKey } from '../boot/starter-context.ts'
 import type { Settings } from '../config/settings.ts'
 import type { StateLock } from '../config/state-lock.ts'
 import type { ReloadedSettings } from '../config/reload-settings.ts'
+import type { ModelControl } from '../host/model-control.ts'
 import type { PipelineFleet } from '../host/pipeline-fleet.ts'
 import type { SessionSweep } from '../host/reloader.ts'
 import type { SystemControl, SystemView } from '../host/system-view.ts'
@@ -28,6 +29,9 @@ export const sessionSweepKey = serviceKey<SessionSweep>('session-sweep', 'sessio
 
 /** What can be asked of the running system; there once its pipelines have begun. */
 export const reloaderKey = serviceKey<SystemControl>('reloader', 'reload')
+
+/** The versions of models, to be changed while they run; there with the reloader. */
+export const modelControlKey = serviceKey<ModelControl>('model-control', 'reload')
 
 /** Where the web server listens, such as `http://127.0.0.1:5888`; there once it does. */
 export const webAddressKey = serviceKey<string>('web-address', 'web')

@@ -2,7 +2,13 @@ import type { StarterContext } from '../boot/starter-context.ts'
 import { defaultPriority, PriorityGroup, type Starter } from '../boot/starter.ts'
 import type { WebServer } from '../web/fastify-server.ts'
 import { checkListen } from '../web/listen-check.ts'
-import { reloaderKey, settingsKey, systemViewKey, webAddressKey } from './services.ts'
+import {
+  modelControlKey,
+  reloaderKey,
+  settingsKey,
+  systemViewKey,
+  webAddressKey,
+} from './services.ts'
 
 /** Serves health, metrics, the API and the status page over HTTP, unless `web.enabled` is false. */
 export class WebStarter implements Starter {
@@ -31,7 +37,9 @@ export class WebStarter implements Starter {
       import('../web/fastify-server.ts'),
     ])
     const control = context.find(reloaderKey)
-    const routes = buildRoutes(context.get(systemViewKey), context.clock, context.log, control)
+    const models = context.find(modelControlKey)
+    const { clock, log } = context
+    const routes = buildRoutes(context.get(systemViewKey), clock, log, control, models)
     const server = await startFastifyServer({ ...web, routes, log: context.log })
     this.#server = server
     context.provide(webAddressKey, server.address)

@@ -1,11 +1,13 @@
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { ModelControl } from '../host/model-control.ts'
 import type { PipelineStatus, SystemControl, SystemView } from '../host/system-view.ts'
 import { quantileMs } from '../pipeline/latency-histogram.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { explainRoute } from './explain-route.ts'
 import { controlRoutes } from './control-routes.ts'
 import { createMetrics } from './metrics.ts'
+import { modelRoutes } from './model-routes.ts'
 import { jsonReply, type Route } from './route.ts'
 import { noStats, StatsReader } from './stats-reader.ts'
 import { renderStatusPage, statusPagePolicy } from './status-page.ts'
@@ -14,12 +16,14 @@ import { renderStatusPage, statusPagePolicy } from './status-page.ts'
  * Everything that edgeboot answers over HTTP, whatever framework it is mounted on.
  *
  * @param control - Absent, nothing can be changed.
+ * @param models - The same for versions of models.
  */
 export function buildRoutes(
   view: SystemView,
   clock: Clock,
   log: Logger,
   control?: SystemControl,
+  models?: ModelControl,
 ): readonly Route[] {
   const stats = new StatsReader(view, clock, log)
   return [
@@ -31,6 +35,7 @@ export function buildRoutes(
     explainRoute(view),
     statusPageRoute(view, stats, clock),
     ...(control === undefined ? [] : controlRoutes(view, control)),
+    ...(models === undefined ? [] : modelRoutes(models)),
   ]
 }
 

@@ -69,8 +69,11 @@ test('the paths of the page are those of the code, and say who may ask', () => {
     reload: () => Promise.reject(new Error('unused')),
     restart: () => false,
     replay: () => [],
+    lookAtModel: () => [],
   }
-  const routes = buildRoutes(view, clock, silentLogger, control)
+  const never = (): Promise<never> => Promise.reject(new Error('unused'))
+  const models = { activate: never, unpin: never, rollback: never }
+  const routes = buildRoutes(view, clock, silentLogger, control, models)
   const paths = routes.map((route) => `${route.path} ${route.public ? 'yes' : 'no'}`)
   const expected = [...new Set(paths)]
   const rows = page.rows('path').map(([path = '', who]) => `${codeWords(path)[0]} ${who}`)

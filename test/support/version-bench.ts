@@ -2,8 +2,10 @@ import { createHash } from 'node:crypto'
 import { readManifest } from '../../src/config/manifest/read-manifest.ts'
 import type { ModelSource, ModelsSettings } from '../../src/config/settings.ts'
 import type { ModelPackage } from '../../src/models/model-package.ts'
+import { findGarbage, type Garbage, type GarbageOptions } from '../../src/models/collect-garbage.ts'
 import { ModelStore } from '../../src/models/model-store.ts'
 import type { ModelVersions } from '../../src/models/model-versions.ts'
+import { PackageFolder } from '../../src/models/package-folder.ts'
 import { FakeClock } from './fake-clock.ts'
 import { RecordedLog } from './recorded-log.ts'
 import { noProof, roomyLimits } from './roomy-limits.ts'
@@ -67,6 +69,23 @@ export class VersionBench implements AsyncDisposable {
     this.clock.advance(1000)
     await this.versions.confirm(model)
     return model
+  }
+
+  /** All that may be removed now. */
+  garbage(options: Partial<GarbageOptions> = {}): Promise<Garbage[]> {
+    return findGarbage({
+      modelsFolder: this.settings.folder,
+      versions: this.versions,
+      packages: this.packages,
+      sources: [{ name: 'thr', address: this.scratch.path('thr.zip') }],
+      keep: 0,
+      clock: this.clock,
+      ...options,
+    })
+  }
+
+  get packages(): PackageFolder {
+    return new PackageFolder(this.settings.folder, this.clock, () => {})
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -124,17 +124,19 @@ function statesOf(
       state: 'active',
       history,
       ...(since !== undefined && { since }),
-      ...(pinned && { remark: 'pinned' }),
     })
   }
   if (previous !== undefined) states.push({ sha256: previous.sha256, state: 'previous' })
+  if (pinned !== undefined && states.every(({ sha256 }) => sha256 !== pinned.sha256)) {
+    states.push({ sha256: pinned.sha256, state: 'fetched' })
+  }
   for (const { sha256, reason, by } of held) {
     states.push({ sha256, state: 'held', remark: `${reason} (${by})` })
   }
   for (const { sha256 } of origins) {
     if (states.every((one) => one.sha256 !== sha256)) states.push({ sha256, state: 'fetched' })
   }
-  return states
+  return states.map((one) => (one.sha256 === pinned?.sha256 ? { ...one, remark: 'pinned' } : one))
 }
 
 function packageFacts(
@@ -175,7 +177,7 @@ function print(models: readonly ListedModel[], folder: string, io: CommandIo): v
     one.sha256?.slice(0, 12) ?? '-',
     kindText(one),
     one.bytes === undefined ? '-' : sizeText(one.bytes),
-    one.remark === 'pinned' ? 'active, pinned' : one.state,
+    one.remark === 'pinned' ? `${one.state}, pinned` : one.state,
     one.rules.join(', ') || '-',
     one.since?.slice(0, 16).replace('T', ' ') ?? '-',
   ])

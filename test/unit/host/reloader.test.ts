@@ -233,3 +233,20 @@ test('after a stop nothing begins', async () => {
   await settle()
   assert.equal(bench.hosts('a').length, 1)
 })
+
+test('another version of a model exchanges the pipelines that use it, and no other', async () => {
+  const [a, b] = [
+    pipelineSettings({ rule: 'a', name: 'a' }),
+    pipelineSettings({ rule: 'b', name: 'b' }),
+  ]
+  const other = { ...b, model: { name: 'other' } }
+  const bench = await ReloadBench.serving(a, other)
+  assert.deepEqual(bench.reloader.lookAtModel(a.model.name), ['a'])
+  await settle()
+  assert.equal(bench.hosts('a').length, 1, 'it is the version that serves')
+  bench.found = { ...bench.found, version: 'rolled back' }
+  assert.deepEqual(bench.reloader.lookAtModel(a.model.name), ['a'])
+  await bench.exchange('a')
+  assert.deepEqual([bench.hosts('a').length, bench.hosts('b').length], [2, 1])
+  assert.deepEqual(bench.reloader.lookAtModel('nobody uses it'), [])
+})

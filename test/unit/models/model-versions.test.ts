@@ -111,6 +111,9 @@ test('stays with the version that an operator activated, whatever the address ha
   await bench.publish('3')
   bench.restart()
   assert.deepEqual(await bench.resolve(), first)
+  await bench.versions.confirm(first)
+  const { history } = await bench.versions.read('thr')
+  assert.equal(history[0]?.by, 'operator')
   await bench.versions.unpin('thr')
   assert.equal((await bench.resolve()).sha256, await bench.sha256Of('3'))
 })
@@ -229,7 +232,7 @@ test('trusts no part of a record that is damaged', async () => {
   const damaged = [
     { ...good, active: { sha256: '../..', version: '1' } },
     { ...good, held: [{ sha256 }] },
-    { ...good, pinned: 'yes' },
+    { ...good, pinned: true },
     { ...good, history: undefined },
     { ...good, format: 3 },
     [],

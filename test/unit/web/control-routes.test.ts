@@ -18,6 +18,7 @@ async function ask(
       return name === 'there'
     },
     replay: () => ['a', 'b'],
+    lookAtModel: () => [],
   }
   const route = controlRoutes(more.view ?? fakeSystem([]), control).find(
     (one) => one.method === method && one.path === path,
