@@ -16,6 +16,9 @@ for bits in (8, 16, 32, 64):
 # An element is taken, or one of these says why it is not.
 MISSING, WRONG_TYPE, OUT_OF_RANGE, FRACTION = "missing", "wrong type", "out of range", "fraction"
 
+# In the place of an index: the value as a whole.
+WHOLE = -1
+
 # What a path leads to when it leads nowhere.
 ABSENT = object()
 
@@ -130,15 +133,18 @@ class Input(object):
         if type(value) is list:
             self._fill(value, 0, elements)
         elif value is ABSENT or value is None:
-            elements.extend(self._put(ABSENT, at) for at in range(self.size))
+            if self._stand_in is ABSENT:
+                raise NotTaken(MISSING, value, WHOLE)
+            elements.extend([self._stand_in] * self.size)
         else:
-            raise NotTaken(WRONG_TYPE, value, 0)
+            raise NotTaken(WRONG_TYPE, value, WHOLE)
         return elements
 
     def _fill(self, values, depth, elements):
         size = self.shape[depth]
         if len(values) != size:
-            raise NotTaken(WRONG_TYPE, values, len(elements), size)
+            at = WHOLE if depth == 0 else len(elements)
+            raise NotTaken(WRONG_TYPE, values, at, size)
         if depth == len(self.shape) - 1:
             for value in values:
                 elements.append(self._put(value, len(elements)))
@@ -155,7 +161,9 @@ class Input(object):
         if fault.verdict == MISSING:
             if self._missing["kind"] == "skip":
                 return Skipped()
-            what = "is missing" if value is ABSENT else "is %s" % number_text(value)
+            what = "is missing"
+            if value is not ABSENT:
+                what = "is null" if value is None else "is infinite"
             return MissingInput('input "%s": %s %s' % (self.name, self._place(fault.at), what))
         place, complaint = self._place(fault.at), self._complaint(fault)
         return InvalidInput('input "%s": %s is %s (%s)' % (self.name, place, complaint, self.dtype))
@@ -181,7 +189,7 @@ class Input(object):
         if self._each:
             return path_text(self.paths[at])
         place = path_text(self.paths[0])
-        return "%s (element %d)" % (place, at) if self.size > 1 else place
+        return place if self.size == 1 or at == WHOLE else "%s (element %d)" % (place, at)
 
 
 def converter(dtype):

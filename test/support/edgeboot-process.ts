@@ -99,14 +99,15 @@ export class EdgebootProcess {
     return pipelines
   }
 
-  /** Waits until every pipeline is READY. */
-  async ready(): Promise<void> {
-    await until('every pipeline to be READY', async () => {
+  /** Waits until every pipeline is READY: longer for models that import much. */
+  async ready(limitMs?: number): Promise<void> {
+    const isReady = async (): Promise<boolean> => {
       if (this.#child.exitCode !== null) {
         throw new Error(`edgeboot exited with ${this.#child.exitCode}: ${this.stderr}`)
       }
       return (await this.get('/readyz')).status === 200
-    })
+    }
+    await until('every pipeline to be READY', isReady, limitMs)
   }
 
   signal(name: NodeJS.Signals): void {

@@ -33,7 +33,7 @@ def main():
         event = {"telemetry": dict(zip(("temperature", "vibration", "current"), row))}
         chances = dict(zip(model.classes_, model.predict_proba([row])[0].tolist()))
         result = {"verdict": model.predict([row])[0], "chances": chances}
-        samples.append({"event": event, "result": result})
+        samples.append({"event": event, "expect": result})
     os.makedirs(os.path.join(HERE, "tests"), exist_ok=True)
     with open(os.path.join(HERE, "tests", "samples.json"), "w") as file:
         json.dump(samples, file, indent=2)
