@@ -58,7 +58,9 @@ describe('with a Mosquitto', { skip: needsMosquitto }, () => {
         'models/moody/index.ts',
         `export const handler = (event: any) => {\n  if (event.fatal) ${end}\n  return event\n}\n`,
       )
-      const edgeboot = bench.run(await bench.configure(broker.port, { moody: workers }, 'qos: 1'))
+      const edgeboot = bench.run(
+        await bench.configure(broker.port, { moody: workers }, { broker: 'qos: 1' }),
+      )
       await edgeboot.ready()
       for (let serial = 0; serial < messages; serial++) {
         await peer.publish('in/moody', eventOf(serial), { qos: 1 })

@@ -111,7 +111,7 @@ web: { port: 0 }
     const config = await bench.configure(
       broker.port,
       { m: '' },
-      'username: gateway\npassword: wrong-horse',
+      { broker: 'username: gateway\npassword: wrong-horse' },
     )
     const edgeboot = bench.run(config)
     const reason = await until('the reason', async () => {

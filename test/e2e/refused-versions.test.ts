@@ -1,14 +1,18 @@
 /** New versions that are no good, of every kind: each is refused with its reason, and the old one serves. */
 import assert from 'node:assert/strict'
+import { createHash, randomBytes } from 'node:crypto'
 import { after, before, describe, test } from 'node:test'
 import { fileURLToPath } from 'node:url'
-import type { EdgebootProcess } from '../support/edgeboot-process.ts'
-import { Mosquitto, needsMosquitto } from '../support/mosquitto.ts'
-import { MqttPeer } from '../support/mqtt-peer.ts'
+import {
+  makeKeys,
+  type NewKeys,
+  readSigningKey,
+  signatureText,
+} from '../../src/models/signing-key.ts'
+import { SmallDisk } from '../support/small-disk.ts'
+import { needsMosquitto } from '../support/mosquitto.ts'
 import { needsPython } from '../support/python-interpreters.ts'
-import { SteadyTraffic } from '../support/steady-traffic.ts'
-import { until } from '../support/wait.ts'
-import { Workbench } from '../support/workbench.ts'
+import { Incumbent } from '../support/incumbent.ts'
 import { filesOf, plainZip } from '../support/zip-bytes.ts'
 
 type Files = Record<string, string | Buffer>
@@ -18,10 +22,11 @@ interface BadVersion {
   readonly title: string
   readonly zip: () => Promise<Buffer>
   /** Further lines of the func. */
-  readonly func?: (zip: Buffer) => string
+  readonly func?: string
   readonly reason: RegExp
 }
 
+const skip = needsMosquitto || needsPython
 const repeat = 'def handler(event, context):\n    return event\n'
 
 /** A package of `examples/models`, with some of its files exchanged; `undefined` leaves one out. */
@@ -52,7 +57,7 @@ const versions: readonly BadVersion[] = [
   {
     title: 'a zip of another digest',
     zip: () => plainZip({ 'index.py': repeat }),
-    func: () => `modelSha256: ${'ab'.repeat(32)}`,
+    func: `modelSha256: ${'ab'.repeat(32)}`,
     reason: /sha256 .* expected abab/,
   },
   {
@@ -71,6 +76,26 @@ const versions: readonly BadVersion[] = [
       'model.yaml': String(text).replace(/^.*name: current.*\n/m, ''),
     })),
     reason: /has 2 columns.*fitted with 3/,
+  },
+  {
+    title: 'a wheel of another platform',
+    zip: () =>
+      plainZip({
+        'index.py': repeat,
+        'requirements.txt': 'pumps==1.0',
+        'wheels/pumps-1.0-cp27-cp27m-win32.whl': '',
+      }),
+    reason: /pumps-1\.0-cp27-cp27m-win32\.whl/,
+  },
+  {
+    title: 'an environment that cannot be built',
+    zip: () =>
+      plainZip({
+        'index.py': repeat,
+        'requirements.txt': 'pumps==1.0',
+        'wheels/valves-1.0-py3-none-any.whl': 'no wheel at all',
+      }),
+    reason: /pumps==1\.0/,
   },
   {
     title: 'an ONNX model that is cut off',
@@ -113,69 +138,55 @@ const versions: readonly BadVersion[] = [
   },
 ]
 
-describe('with a Mosquitto', { skip: needsMosquitto || needsPython }, () => {
-  let broker: Mosquitto
-  let bench: Workbench
-  let peer: MqttPeer
-  let edgeboot: EdgebootProcess
-  let traffic: SteadyTraffic
-
-  /** The pipeline with the model at this path. */
-  const configure = (path: string, func = ''): Promise<string> =>
-    bench.configure(
-      broker.port,
-      { model: `modelAddress: ${path}\nworkers: 1\npython: /usr/bin/python3\n${func}`.trimEnd() },
-      'qos: 1',
-    )
+describe('with a Mosquitto', { skip }, () => {
+  let incumbent: Incumbent
 
   before(async () => {
-    broker = await Mosquitto.start()
-    bench = await Workbench.open()
-    peer = await MqttPeer.connect(`mqtt://127.0.0.1:${broker.port}`)
-    await bench.write('packages/good.zip', await plainZip({ 'index.py': repeat }))
-    edgeboot = bench.run(await configure('packages/good.zip'))
-    await edgeboot.ready()
-    traffic = await SteadyTraffic.start(peer, 'model', 100)
+    incumbent = await Incumbent.start({ zip: await plainZip({ 'index.py': repeat }) })
   })
-  after(async () => {
-    traffic?.stop()
-    await peer?.end()
-    await bench?.close()
-    await broker?.stop()
-  })
+  after(() => incumbent?.[Symbol.asyncDispose]())
 
-  for (const [index, { title, zip, func, reason }] of versions.entries()) {
+  for (const { title, zip, func, reason } of versions) {
     test(`refuses ${title}, and the old version goes on`, async () => {
-      const bytes = await zip()
-      await bench.write(`packages/bad-${index}.zip`, bytes)
-      const [was] = await edgeboot.pipelines()
-      const told = edgeboot.lines.length
-      await configure(`packages/bad-${index}.zip`, func?.(bytes))
-      await fetch(`${await edgeboot.address()}/api/v1/reload`, { method: 'POST' })
-      const since = (): EdgebootProcess['lines'] => edgeboot.lines.slice(told)
-      await until('the end of the reload', () =>
-        since().find(({ event }) => /^reload\.(applied|nothing-changed)$/.test(event)),
-      )
-      const warnings = since().filter(({ level }) => level === 'warn' || level === 'error')
-      const reasons = warnings.map(({ reason: why, error, event }) => [why, error, event].join(' '))
-      assert.ok(
-        reasons.some((text) => reason.test(text)),
-        `${reasons.join('\n')} does not match ${String(reason)}`,
-      )
-      const answered = traffic.answers.length
-      await until('further answers', () => traffic.answers.length > answered + 20)
-      const [is] = await edgeboot.pipelines()
-      assert.equal(is?.state, 'READY')
-      assert.equal(is?.modelVersion, was?.modelVersion)
+      const offer = { zip: await zip(), ...(func === undefined ? {} : { func }) }
+      assert.match(await incumbent.refuses(offer), reason)
     })
   }
 
   test('meanwhile every message was answered once and in order', async () => {
-    traffic.stop()
-    await until('the last answer', () => traffic.answers.length >= traffic.sent)
-    assert.deepEqual(
-      traffic.answers,
-      Array.from({ length: traffic.sent }, (_, n) => n),
-    )
+    await incumbent.assertServedAll()
   })
 })
+
+test('refuses a signature of an unknown key, a wrong one, and none', { skip }, async () => {
+  const author = makeKeys()
+  const models = `require: signature, keys: ["${author.publicLine}"]`
+  const first = await plainZip({ 'index.py': repeat })
+  const offered = await plainZip({ 'index.py': repeat, 'more.txt': 'version 2' })
+  await using incumbent = await Incumbent.start(
+    { zip: first, signature: await signed(first, author) },
+    { models },
+  )
+  const byStranger = await signed(offered, makeKeys())
+  assert.match(await incumbent.refuses({ zip: offered, signature: byStranger }), /key/)
+  const ofAnother = await signed(first, author)
+  assert.match(await incumbent.refuses({ zip: offered, signature: ofAnother }), /signature/)
+  assert.match(await incumbent.refuses({ zip: offered }), /\.minisig/)
+  await incumbent.assertServedAll()
+})
+
+test('refuses what the disk has no room for', { skip }, async (context) => {
+  using disk = await SmallDisk.mount(8 * 1024 ** 2)
+  if (disk === undefined) return context.skip('this user may not mount a disk')
+  const first = await plainZip({ 'index.py': repeat })
+  const large = await plainZip({ 'index.py': repeat, 'weights.bin': randomBytes(5 * 1024 ** 2) })
+  await using incumbent = await Incumbent.start({ zip: first }, { folder: disk.folder })
+  assert.match(await incumbent.refuses({ zip: large }), /no room/)
+  await incumbent.assertServedAll()
+})
+
+async function signed(zip: Buffer, by: NewKeys): Promise<Buffer> {
+  const key = await readSigningKey(by.secretText, 'a key')
+  const hash = createHash('blake2b512').update(zip).digest()
+  return Buffer.from(signatureText(key, hash, 'a test'))
+}

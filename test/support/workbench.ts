@@ -28,13 +28,15 @@ export class Workbench {
    * `out/<model>`.
    *
    * @param models - Name of each model, with further lines of its func.
-   * @param broker - Further lines of the broker.
+   * @param more.broker - Further lines of the broker.
+   * @param more.models - Instead of `models: { folder: models }`.
    */
   async configure(
     port: number,
     models: Readonly<Record<string, string>>,
-    broker = '',
+    more: { broker?: string; models?: string } = {},
   ): Promise<string> {
+    const { broker = '', models: written = 'models: { folder: models }' } = more
     const names = Object.keys(models)
     const indent = (lines: string): string =>
       lines === '' ? '' : `${lines.replaceAll(/^/gm, '    ')}\n`
@@ -50,7 +52,7 @@ export class Workbench {
       'config.yaml',
       `mqtts:\n  - name: plant\n    broker: tcp://127.0.0.1:${port}\n${indent(broker)}` +
         `rules:\n${rules.join('')}funcs:\n${funcs.join('')}` +
-        `models: { folder: models }\nweb: { port: 0 }\n`,
+        `${written}\nweb: { port: 0 }\n`,
     )
   }
 
