@@ -15,6 +15,7 @@ import warnings
 import zlib
 
 from edgeboot_inputs import Input, InvalidInput, MissingInput, Skipped, mismatch
+from edgeboot_results import plain, put
 from edgeboot_worker import LoadFailure, engine, import_failure, text_of
 
 # What may be asked of an estimator.
@@ -91,15 +92,6 @@ class Answering(object):
         return values
 
 
-def plain(returned):
-    """Lists and numbers of Python, of an array, a sparse matrix or a table."""
-    for method in ("toarray", "to_numpy"):
-        if hasattr(returned, method):
-            returned = getattr(returned, method)()
-            break
-    return returned.tolist() if hasattr(returned, "tolist") else list(returned)
-
-
 def by_class(rows, classes):
     names = [class_text(name) for name in plain(classes)]
     return [dict(zip(names, row)) for row in rows]
@@ -109,12 +101,6 @@ def class_text(name):
     if isinstance(name, bool):
         return "true" if name else "false"
     return str(name)
-
-
-def put(result, path, value):
-    for step in path[:-1]:
-        result = result.setdefault(step, {})
-    result[path[-1]] = value
 
 
 # --- what the manifest asks for, held against the estimator ---------------------------------------

@@ -72,6 +72,9 @@ LONGEST_UNPUBLISHED = 6
 # event, or an exception that is the event's error; what it cannot load it raises LoadFailure for.
 LOADERS = {
     "estimator": "edgeboot_estimator",
+    "saved-model": "edgeboot_tensorflow",
+    "keras": "edgeboot_tensorflow",
+    "tflite": "edgeboot_tensorflow",
 }
 
 # pyboot keeps models in this package; theirs import each other and their own parts by it.

@@ -27,3 +27,14 @@ function answer(present: boolean, what: string, install: string): false | string
   if (allRequired) throw new Error(`${reason}, and EDGEBOOT_TEST_REQUIRE_ALL=1 asks for everything`)
   return `SKIPPED: ${reason}`
 }
+
+/**
+ * For tests of what only a registry has, such as TensorFlow: they are an extra, which CI skips too.
+ *
+ * @param variable - Of the environment; names what the test needs once it is there.
+ * @returns What it names, and false or the reason to skip.
+ */
+export function extra(variable: string, how: string): { path: string; skip: false | string } {
+  const path = process.env[variable] ?? ''
+  return { path, skip: path === '' ? `SKIPPED, an extra: set ${variable}, or run ${how}` : false }
+}
