@@ -10,7 +10,7 @@ export const formatsOf = {
   python: ['module', 'estimator'],
   javascript: ['module'],
   onnx: ['onnx'],
-  /** The first two through a Python that has TensorFlow. */
+  /** Through a Python that has TensorFlow, but for `tfjs`; for `tflite` also one that has what runs it alone. */
   tensorflow: ['saved-model', 'keras', 'tfjs', 'tflite'],
   /** A module with our own small ABI; a plug-in for Extism. */
   wasm: ['wasm', 'extism'],
@@ -25,6 +25,11 @@ export type ModelFormat = (typeof formatsOf)[RuntimeKind][number]
 export interface ModelKind {
   readonly runtime: RuntimeKind
   readonly format: ModelFormat
+}
+
+/** Whether a model runs in a Python process: of TensorFlow's formats those whose library is one. */
+export function runsInPython({ runtime, format }: ModelKind): boolean {
+  return runtime === 'python' || (runtime === 'tensorflow' && format !== 'tfjs')
 }
 
 /** All there are. */

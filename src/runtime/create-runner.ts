@@ -1,3 +1,4 @@
+import { runsInPython } from '../core/model-kinds.ts'
 import type { RunnerOptions } from './carried-runner.ts'
 import { createExecRunner } from './exec/exec-runner.ts'
 import { createInlineRunner } from './inline-runner.ts'
@@ -18,15 +19,13 @@ export function createRunner(
   listener: RunnerListener,
   options: CreateRunnerOptions,
 ): Runner {
-  const { runtime, format } = spec.model
-  if (runtime === 'tensorflow') {
-    // TensorFlow itself, and what runs its smaller format rightly, are libraries of Python.
-    const create = format === 'tfjs' ? createThreadRunner : createPythonRunner
-    return create(spec, listener, options)
-  }
-  switch (runtime) {
+  switch (spec.model.runtime) {
     case 'python':
       return createPythonRunner(spec, listener, options)
+    case 'tensorflow':
+      return runsInPython(spec.model)
+        ? createPythonRunner(spec, listener, options)
+        : createThreadRunner(spec, listener, options)
     case 'javascript':
       return options.inline
         ? createInlineRunner(spec, listener, options)

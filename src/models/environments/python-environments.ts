@@ -9,6 +9,7 @@ import type {
 } from '../../config/settings.ts'
 import type { Clock } from '../../core/clock.ts'
 import type { Logger } from '../../core/log.ts'
+import { runsInPython } from '../../core/model-kinds.ts'
 import { childMark, markVariable } from '../../core/process-mark.ts'
 import { findPython } from '../../core/python-interpreter.ts'
 import type { ModelPackage } from '../model-package.ts'
@@ -226,10 +227,9 @@ export class PythonEnvironments {
 
 /** Whether a package has requirements, and brings no environment of its own. */
 async function wantsEnvironment(model: ModelPackage): Promise<boolean> {
-  const { runtime, format, folder, modelsFolder } = model
-  const isPython = runtime === 'python' || format === 'saved-model' || format === 'keras'
+  const { folder, modelsFolder } = model
   // A module of pyboot v0 has the whole models folder for its own, and other models' files in it.
-  if (!isPython || folder === modelsFolder) return false
+  if (!runsInPython(model) || folder === modelsFolder) return false
   if ((await pathKind(join(folder, 'requirements.txt'))) !== 'file') return false
   return (await pathKind(join(folder, '.venv', 'bin', 'python'))) !== 'file'
 }
