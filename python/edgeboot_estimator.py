@@ -295,6 +295,10 @@ def unpickle(model, log):
     except MemoryError as error:
         raise import_failure(error, model["folder"])
     except Exception as error:
+        if is_compressed(file) and importlib.util.find_spec("joblib") is None:
+            text = "%s was compressed by joblib, which %s does not have. %s"
+            message = text % (file, engine(), how_to_install("joblib", None))
+            raise LoadFailure("engine", message, file)
         raise unreadable(error, file)
     for warning in caught:
         tell(warning, file, log)
@@ -401,13 +405,25 @@ def written_with(file):
     return found.group(1).decode("ascii") if found else None
 
 
+COMPRESSIONS = (
+    (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
+    (b"BZh", bz2.BZ2Decompressor),
+    (b"\xfd7zXZ", lzma.LZMADecompressor),
+    (b"x", zlib.decompressobj),
+)
+
+
+def is_compressed(file):
+    try:
+        with open(file, "rb") as stream:
+            head = stream.read(8)
+    except OSError:
+        return False
+    return any(head.startswith(magic) for magic, _ in COMPRESSIONS)
+
+
 def decompressed(data):
-    for magic, reader in (
-        (b"\x1f\x8b", lambda: zlib.decompressobj(31)),
-        (b"BZh", bz2.BZ2Decompressor),
-        (b"\xfd7zXZ", lzma.LZMADecompressor),
-        (b"x", zlib.decompressobj),
-    ):
+    for magic, reader in COMPRESSIONS:
         if data.startswith(magic):
             opened = reader()
             return opened.decompress(data, SEARCHED_BYTES_MAX)
