@@ -177,9 +177,14 @@ function outputInfo(value: ValueMetadata, { labels }: OnnxOutline, file: string)
   return [value.shape.length === 0 ? info : { ...info, shape: shapeOf(value.shape) }]
 }
 
-/** onnxruntime has names for sizes that are free, or an empty text. */
+/** Sizes from here on are what the WebAssembly build makes of -1. */
+const freeSize = 2 ** 31
+
+/** The native build has names for sizes that are free, or an empty text. */
 function shapeOf(shape: readonly (number | string)[]): (number | null)[] {
-  return shape.map((size) => (typeof size === 'number' && size >= 0 ? size : null))
+  return shape.map((size) =>
+    typeof size === 'number' && size >= 0 && size < freeSize ? size : null,
+  )
 }
 
 function dtypeOf(type: string, name: string, file: string): DType {

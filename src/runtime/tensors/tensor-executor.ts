@@ -74,6 +74,10 @@ class TensorExecutor implements ModelExecutor {
     this.#results = new ResultWriter(outputs, resultBytesMax)
     this.#wanted = outputs.map(({ name }) => name)
     const largest = Math.max(1, ...this.#columns.map(({ elements }) => elements))
+    if (largest * (events === Infinity ? 1 : events) > runElementsMax) {
+      const message = `${entryFile} takes more than ${runElementsMax} elements at once. ${signatureText(model)}`
+      throw new ModelLoadError({ kind: 'file', message, where: entryFile })
+    }
     const most = Math.max(1, Math.floor(runElementsMax / largest))
     this.#room = events === Infinity ? most : events
     this.#roomMin = events === Infinity ? 1 : events

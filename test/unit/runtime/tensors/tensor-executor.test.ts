@@ -220,3 +220,9 @@ test('closing gives the model back', async () => {
   await (await open(model)).close()
   assert.equal(model.closed, 1)
 })
+
+test('refuses a model that claims to take more than any event can hold, and closes it', async () => {
+  const model = new EchoModel([info('x', 'float32', [null, 2 ** 31])])
+  await assert.rejects(open(model), /takes more than 4194304 elements at once/)
+  assert.equal(model.closed, 1)
+})
