@@ -13,12 +13,15 @@ const version = fc.constantFrom(...versions)
 
 /** Something that a configuration, a pipeline, an operator or a power cut does. */
 type Step =
-  | { readonly do: 'publish' | 'activate' | 'hold' | 'prove' | 'name'; readonly version: string }
+  | {
+      readonly do: 'serve' | 'publish' | 'activate' | 'hold' | 'prove' | 'name'
+      readonly version: string
+    }
   | { readonly do: 'resolve' | 'confirm' | 'rollback' | 'unpin' | 'collect' | 'crash' }
 
 const step: fc.Arbitrary<Step> = fc.oneof(
   fc.record({
-    do: fc.constantFrom('publish', 'activate', 'hold', 'prove', 'name'),
+    do: fc.constantFrom('serve', 'serve', 'publish', 'activate', 'hold', 'hold', 'prove', 'name'),
     version,
   }),
   fc.record({
@@ -41,7 +44,11 @@ class Run {
     const bench = this.#bench
     bench.clock.advance(2 * 60 * 60_000)
     const sha256 = 'version' in step ? await bench.sha256Of(step.version) : ''
-    if (step.do === 'publish') await bench.publish(step.version)
+    if (step.do === 'serve') {
+      await bench.publish(step.version)
+      await this.do({ do: 'resolve' })
+      await this.do({ do: 'confirm' })
+    } else if (step.do === 'publish') await bench.publish(step.version)
     else if (step.do === 'name') this.#named = step.version === '4' ? undefined : sha256
     else if (step.do === 'hold') await bench.versions.hold('thr', sha256, 'worse', 'samples')
     else if (step.do === 'prove') await bench.versions.prove('thr', sha256)
