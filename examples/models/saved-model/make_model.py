@@ -49,7 +49,7 @@ def samples(rows, answers):
     texts = []
     for row, answer in zip(rows, answers):
         event = {"telemetry": dict(zip(POINTS, map(float, row)))}
-        texts.append(json.dumps({"event": event, "result": {"wear": float(answer)}}))
+        texts.append(json.dumps({"event": event, "expect": {"wear": float(answer)}}))
     return "[\n  %s\n]\n" % ",\n  ".join(texts)
 
 

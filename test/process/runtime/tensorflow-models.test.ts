@@ -98,7 +98,7 @@ describe('a model of TensorFlow', { skip: tensorflow.skip }, () => {
       const file = join(root, 'examples/models', format, 'tests/samples.json')
       const samples = JSON.parse(await readFile(file, 'utf8')) as {
         event: unknown
-        result: { wear: number }
+        expect: { wear: number }
       }[]
       for (const size of [samples.length, 1]) {
         const some = samples.slice(0, size)
@@ -106,7 +106,7 @@ describe('a model of TensorFlow', { skip: tensorflow.skip }, () => {
         const events = some.map(({ event }) => event)
         const got = (await answers(asked, events)) as { wear: number }[]
         for (const [at, { wear }] of got.entries()) {
-          const expected = some[at]?.result.wear ?? Number.NaN
+          const expected = some[at]?.expect.wear ?? Number.NaN
           assert.ok(Math.abs(wear - expected) < 1e-6, `${wear} where TensorFlow says ${expected}`)
         }
       }
