@@ -19,6 +19,8 @@ POINTS = ("vibration", "temperature", "speed", "load")
 # From 2 mm/s, 55 °C, 3,000/min and half of the load on, with what is usual around it.
 MEAN, DEVIATION = [2.0, 55.0, 3000.0, 0.5], [1.0, 12.0, 600.0, 0.25]
 SAMPLES = 8
+# Of 32 bits, and added up in another order on another processor.
+TOLERANCE = {"absolute": 1e-5}
 
 
 def measurements(random, count):
@@ -49,7 +51,8 @@ def samples(rows, answers):
     texts = []
     for row, answer in zip(rows, answers):
         event = {"telemetry": dict(zip(POINTS, map(float, row)))}
-        texts.append(json.dumps({"event": event, "expect": {"wear": float(answer)}}))
+        sample = {"event": event, "expect": {"wear": float(answer)}, "tolerance": TOLERANCE}
+        texts.append(json.dumps(sample))
     return "[\n  %s\n]\n" % ",\n  ".join(texts)
 
 

@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process'
 import { cp, readFile, realpath, rm, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { ManifestInput, ManifestOutput } from '../../../src/models/model-manifest.ts'
 import type { ModelFormat } from '../../../src/models/model-package.ts'
@@ -100,9 +101,11 @@ describe('a model of TensorFlow', { skip: tensorflow.skip }, () => {
         event: unknown
         expect: { wear: number }
       }[]
+      const manifest = join(root, 'examples/models', format, 'model.yaml')
+      const { inputs, outputs } = await readManifest(manifest)
       for (const size of [samples.length, 1]) {
         const some = samples.slice(0, size)
-        const asked = { format, entry, inputs: [features] }
+        const asked = { format, entry, inputs, outputs }
         const events = some.map(({ event }) => event)
         const got = (await answers(asked, events)) as { wear: number }[]
         for (const [at, { wear }] of got.entries()) {

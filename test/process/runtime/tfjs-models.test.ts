@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { cp, readFile, realpath, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { ManifestInput, ModelManifest } from '../../../src/models/model-manifest.ts'
 import { published, RunningModel } from '../../support/running-model.ts'
@@ -60,14 +61,15 @@ async function answersOf(name: string): Promise<Answers> {
 describe('a graph model of TensorFlow.js', () => {
   test('answers what TensorFlow answered, for a batch of any size, and prints nothing', async () => {
     const text = await readFile(join(example, 'tests/samples.json'), 'utf8')
-    const samples = JSON.parse(text) as { event: unknown; result: { wear: number } }[]
-    await using(running(example, [features]), async (model) => {
+    const samples = JSON.parse(text) as { event: unknown; expect: { wear: number } }[]
+    const { inputs } = await readManifest(join(example, 'model.yaml'))
+    await using(running(example, inputs), async (model) => {
       for (const size of [samples.length, 1, 3]) {
         const some = samples.slice(0, size)
         const { outcomes } = await model.infer(some.map(({ event }) => event))
         for (const [at, outcome] of outcomes.entries()) {
           const { wear } = JSON.parse(published(outcome)) as { wear: number }
-          const expected = some[at]?.result.wear ?? Number.NaN
+          const expected = some[at]?.expect.wear ?? Number.NaN
           assert.ok(Math.abs(wear - expected) < 1e-5, `${wear} where TensorFlow says ${expected}`)
         }
       }
