@@ -19,16 +19,9 @@ type Issue = z.core.$ZodIssue
 /** More rounds than a tree can have parts to take out means a fault of ours. */
 const roundsMax = 1000
 
-/** What a tree is checked against. */
-export interface SchemaCheck<Checked> {
-  readonly schema: z.ZodType<Checked>
-  /** Whether `${NAME}` in a value has been looked at before: what is left of it was told then. */
-  readonly variables: boolean
-}
-
 /** Checks a configuration in the native form: {@link checkTree}. */
 export function checkSchema(root: MapNode, findings: Findings): NativeConfig | undefined {
-  return checkTree(root, findings, { schema: configSchema, variables: true })
+  return checkTree(root, findings, configSchema)
 }
 
 /**
@@ -43,17 +36,17 @@ export function checkSchema(root: MapNode, findings: Findings): NativeConfig | u
 export function checkTree<Checked>(
   root: MapNode,
   findings: Findings,
-  check: SchemaCheck<Checked>,
+  schema: z.ZodType<Checked>,
 ): Checked | undefined {
   let told = false
   dropEmptySections(root)
   for (let round = 0; round < roundsMax; round++) {
-    const parsed = check.schema.safeParse(toPlain(root), { reportInput: true })
+    const parsed = schema.safeParse(toPlain(root), { reportInput: true })
     if (parsed.success) return parsed.data
     const issues = parsed.error.issues.flatMap(meantIssues)
     const open = issues.filter((issue) => !coerce(root, issue))
     if (open.length < issues.length) continue
-    if (!told) for (const issue of open) tell(root, issue, findings, check)
+    if (!told) for (const issue of open) tell(root, issue, findings, schema)
     told = true
     if (!open.every((issue) => takeOut(root, issue))) return undefined
   }
@@ -144,17 +137,12 @@ function pathOf(issue: Issue): ConfigPath {
   return issue.path.map((step) => (typeof step === 'number' ? step : String(step)))
 }
 
-function tell(
-  root: MapNode,
-  issue: Issue,
-  findings: Findings,
-  { schema, variables }: SchemaCheck<unknown>,
-): void {
+function tell(root: MapNode, issue: Issue, findings: Findings, schema: z.ZodType): void {
   const path = pathOf(issue)
   const node = nodeAt(root, path)
-  const hasVariable = variables && node?.kind === 'scalar' && node.text.includes('${')
   // A variable that is not set has been told already, or is to be left alone.
-  if (hasVariable && issue.code !== 'unrecognized_keys') return
+  const isTold = node?.kind === 'scalar' && node.unresolved
+  if (isTold && issue.code !== 'unrecognized_keys') return
   if (issue.code === 'unrecognized_keys') {
     const known = keysOf(schema, path)
     for (const key of issue.keys) {

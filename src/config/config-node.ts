@@ -15,6 +15,8 @@ export interface ScalarNode {
   readonly plain: boolean
   /** Whether an environment variable went into it. */
   interpolated: boolean
+  /** Whether a `${…}` was left in it that ought to have been replaced; that has been told. */
+  unresolved: boolean
 }
 
 export interface ListNode {
@@ -56,6 +58,7 @@ export function scalar(at: Position, value: ScalarNode['value'], source?: string
     source: source ?? text,
     plain: false,
     interpolated: false,
+    unresolved: false,
   }
 }
 

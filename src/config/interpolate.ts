@@ -55,6 +55,7 @@ export function interpolate(
     node.text = text
     node.value = inserter.replaced && node.plain ? plainValue(text) : text
     node.interpolated = inserter.replaced
+    node.unresolved = inserter.unresolved
   })
 }
 
@@ -65,6 +66,7 @@ class Inserter {
   readonly #findings: Findings
   readonly #keepMissing: boolean
   replaced = false
+  unresolved = false
 
   constructor(
     node: ScalarNode,
@@ -86,6 +88,7 @@ class Inserter {
     const match = variable.exec(inside)
     const [, name, fallback] = match ?? []
     if (name === undefined) {
+      this.unresolved = true
       this.#error(
         `${whole} names no variable`,
         'write ${NAME} or ${NAME:default}; $${ is a plain ${',
@@ -94,6 +97,7 @@ class Inserter {
     }
     const value = Object.hasOwn(this.#env, name) ? this.#env[name] : undefined
     if (value === undefined && fallback === undefined) {
+      this.unresolved = true
       if (this.#keepMissing) this.replaced = true
       else this.#missing(name)
       return whole

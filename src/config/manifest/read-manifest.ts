@@ -42,7 +42,7 @@ export async function readManifest(file: string): Promise<ModelManifest> {
   const root = text === undefined ? undefined : rootMap(text, findings)
   const foreign = root !== undefined && isForeign(root)
   if (root === undefined || !isModest(root, findings)) throw invalid(findings, foreign)
-  const native = checkTree(root, findings, { schema: manifestSchema, variables: false })
+  const native = checkTree(root, findings, manifestSchema)
   const manifest = native === undefined ? undefined : plan(file, native, root, findings)
   if (manifest === undefined || findings.errors.length > 0) throw invalid(findings, foreign)
   return manifest

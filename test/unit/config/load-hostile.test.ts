@@ -71,6 +71,11 @@ test('survives real configurations with pieces cut out, doubled and replaced', (
   )
 })
 
+test('a value of the wrong kind that looks like half a variable is a mistake', () => {
+  survives('mqtts: []\nrules: "${"\nfuncs: []\n')
+  survives('mqtts: []\nrules: [{ name: "${", queue: "$${X}" }]\nfuncs: []\n')
+})
+
 test('survives any value in the place of any key', () => {
   const value = fc.oneof(
     fc.jsonValue({ maxDepth: 2 }),
