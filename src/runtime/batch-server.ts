@@ -1,4 +1,4 @@
-import { decodeInfer, encodeResult, resultBytesMax } from './batch-codec.ts'
+import { decodeInfer, encodeResult, type InferBatch, resultBytesMax } from './batch-codec.ts'
 import type { ModelConstants } from './model-context.ts'
 import type { ModelExecutor } from './model-executor.ts'
 import { createModelLog } from './model-log.ts'
@@ -22,6 +22,8 @@ export class BatchServer {
   readonly #mark: ProgressMark
   readonly #wire: HostWire
   #turn: Promise<void> = Promise.resolve()
+  /** Batches that came and are not answered. */
+  #waiting = 0
 
   private constructor(executor: ModelExecutor, mark: ProgressMark, wire: HostWire) {
     this.#executor = executor
@@ -58,7 +60,11 @@ export class BatchServer {
 
   /** Takes the body of an `infer`; it is answered when all before it are. */
   infer(body: Uint8Array): void {
-    this.#turn = this.#turn.then(() => this.#answer(body))
+    const batch = decodeInfer(body)
+    // The second of two: the first is with the model.
+    if (this.#waiting === 1) this.#executor.prepare?.(batch.items)
+    this.#waiting += 1
+    this.#turn = this.#turn.then(() => this.#answer(batch))
   }
 
   /** Gives the model back when everything is answered. */
@@ -67,11 +73,11 @@ export class BatchServer {
     await this.#executor.close()
   }
 
-  async #answer(body: Uint8Array): Promise<void> {
-    const { batchId, items } = decodeInfer(body)
+  async #answer({ batchId, items }: InferBatch): Promise<void> {
     this.#mark.enter(batchId)
     await this.#executor.execute(items, this.#mark, (first, outcomes) => {
       this.#wire.result(encodeResult({ batchId, first, outcomes }))
     })
+    this.#waiting -= 1
   }
 }
