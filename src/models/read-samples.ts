@@ -67,14 +67,31 @@ async function sampleFiles(
 async function filesOf(folder: string, pattern: string): Promise<string[]> {
   const inside = dirname(pattern)
   const last = pattern.slice(pattern.lastIndexOf('/') + 1)
-  const pieces = last.split('*').map((piece) => RegExp.escape(piece))
-  const matches = new RegExp(`^${pieces.join('.*')}$`)
   const entries = await readdir(join(folder, inside), { withFileTypes: true }).catch(() => [])
   const names = entries.filter((entry) => !entry.isDirectory()).map(({ name }) => name)
   return names
-    .filter((name) => !name.startsWith('.') && matches.test(name))
+    .filter((name) => !name.startsWith('.') && matches(name, last))
     .toSorted(byCodePoint)
     .map((name) => (inside === '.' ? name : `${inside}/${name}`))
+}
+
+/**
+ * Whether a name fits a pattern in which `*` stands for anything. The first place of each piece will
+ * do for all that follow, so that no pattern takes long: a regular expression would try every other.
+ */
+function matches(name: string, pattern: string): boolean {
+  const [start = '', ...rest] = pattern.split('*')
+  const end = rest.pop()
+  if (end === undefined) return name === pattern
+  const last = name.length - end.length
+  if (!name.startsWith(start) || !name.endsWith(end) || last < start.length) return false
+  let at = start.length
+  for (const piece of rest) {
+    const found = name.indexOf(piece, at)
+    if (found < 0 || found + piece.length > last) return false
+    at = found + piece.length
+  }
+  return true
 }
 
 async function parsed(path: string, fault: (what: string) => EdgebootError): Promise<unknown> {

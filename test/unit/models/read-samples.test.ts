@@ -134,3 +134,19 @@ test('a file that the manifest names must be there', async () => {
     { code: 'MODEL_SAMPLES_INVALID', message: /tests\/gone\.json.*no file is there/ },
   )
 })
+
+test('a pattern of nothing but stars is compared as fast as any other', async () => {
+  await using scratch = await Scratch.make()
+  const long = `${'a'.repeat(200)}.txt`
+  await scratch.write(`tests/${long}`, '')
+  await scratch.write('tests/banana.json', '{"event":1}')
+  const tests = [`tests/${'*a'.repeat(40)}*b.json`, 'tests/b*n*n*.json', 'tests/*.*on']
+  const found = (pattern: string): Promise<unknown> =>
+    readSamples({ name: 'm', folder: scratch.folder, manifest: { ...manifest, tests: [pattern] } })
+  await assert.rejects(found(tests[0] ?? ''), { code: 'MODEL_SAMPLES_INVALID' })
+  for (const pattern of tests.slice(1)) {
+    assert.equal(((await found(pattern)) as unknown[]).length, 1, pattern)
+  }
+  // Nothing that is at the start and at the end at once.
+  await assert.rejects(found('tests/banana*banana.json'), { code: 'MODEL_SAMPLES_INVALID' })
+})
