@@ -10,6 +10,8 @@ import {
 import { pathText } from './model-signature.ts'
 import type { Tensor } from './tensor.ts'
 
+/** Elements of one input in one run: what bounds the memory of a batch of large events. */
+export const runElementsMax = 4 * 1024 * 1024
 /** Dimensions of a value that says its own shape. */
 const dimensionsMax = 16
 const shownCharsMax = 60
@@ -36,6 +38,7 @@ export class InputColumn {
   #wrongAt = 0
   #wrongValue: unknown
   #wrongLength = -1
+  #claimed: readonly number[] | undefined
 
   constructor(binding: InputBinding) {
     this.#binding = binding
@@ -69,6 +72,7 @@ export class InputColumn {
   take(event: unknown, row: number): Refusal | undefined {
     const { take, paths } = this.#binding
     this.#wrongLength = -1
+    this.#claimed = undefined
     const taken = take === 'each' ? this.#each(event, paths, row) : this.#whole(event, paths, row)
     return taken ? undefined : this.#refusal()
   }
@@ -153,6 +157,11 @@ export class InputColumn {
       this.#wrongLength = wanted.length === 0 ? 1 : -1
       return this.#refuse(verdicts.wrongType, wholeValue, value)
     }
+    // Short arrays in each other claim by the first of each what no message has room for.
+    if (elementsOf(sizes) > runElementsMax) {
+      this.#claimed = sizes
+      return this.#refuse(verdicts.wrongType, wholeValue, value)
+    }
     this.#shape = sizes
     this.#elements = elementsOf(sizes)
     this.#writer.reserve(this.#elements)
@@ -196,6 +205,9 @@ export class InputColumn {
   #complaint(value: unknown): string {
     if (this.#verdict === verdicts.fraction) return `${String(value)}, which is not an integer`
     if (this.#verdict === verdicts.outOfRange) return `${String(value)}, out of range`
+    if (this.#claimed !== undefined) {
+      return `an array of shape [${this.#claimed.join(', ')}], more than ${runElementsMax} elements`
+    }
     if (Array.isArray(value)) {
       const wanted = this.#wrongLength
       if (wanted < 0 || wanted === value.length) return 'an array where there should be none'
@@ -224,6 +236,8 @@ function valueAt(event: unknown, path: EventPath): unknown {
   let value = event
   for (const step of path) {
     if (typeof value !== 'object' || value === null) return undefined
+    // A list has items, and no key: its length is none of them.
+    if (typeof step === 'string' && Array.isArray(value)) return undefined
     value = (value as Record<string | number, unknown>)[step]
   }
   return typeof value === 'function' ? undefined : value

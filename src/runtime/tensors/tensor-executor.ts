@@ -7,13 +7,10 @@ import type { ProgressMark } from '../progress-mark.ts'
 import type { InferItem, InferOutcome } from '../runner.ts'
 import { bindInputs, eventsPerRun } from './bind-inputs.ts'
 import { bindOutputs } from './bind-outputs.ts'
-import { InputColumn, type Refusal } from './input-column.ts'
+import { InputColumn, type Refusal, runElementsMax } from './input-column.ts'
 import { signatureText } from './model-signature.ts'
 import { ResultWriter } from './result-writer.ts'
 import type { Tensor, TensorModel } from './tensor.ts'
-
-/** Elements of one input in one run: what bounds the memory of a batch of large events. */
-const runElementsMax = 4 * 1024 * 1024
 
 /**
  * Makes an executor of a numeric model: events become tensors, tensors become results.

@@ -226,3 +226,26 @@ test('refuses a model that claims to take more than any event can hold, and clos
   await assert.rejects(open(model), /takes more than 4194304 elements at once/)
   assert.equal(model.closed, 1)
 })
+
+describe('an event that says its own shape', () => {
+  // Ten numbers a level, and room for ten to the power of twelve.
+  const deep = (levels: number): unknown =>
+    Array.from({ length: 10 }, (_, at) => (at === 0 && levels > 1 ? deep(levels - 1) : 0))
+
+  test('is refused where it claims more elements than a run may have', async () => {
+    const model = new EchoModel([{ name: 'x', dtype: 'float64' }])
+    const answers = await ask(await open(model), [{ x: deep(12) }, { x: [1, 2] }])
+    assert.equal(
+      answers[0],
+      `!InvalidInput: input "x": x is an array of shape [${Array(12).fill(10).join(', ')}], more than 4194304 elements (float64)`,
+    )
+    assert.equal(answers[1], '{"x":[1,2]}')
+  })
+
+  test('is refused where its arrays are not of one length', async () => {
+    const model = new EchoModel([{ name: 'x', dtype: 'float64' }])
+    const answers = await ask(await open(model), [{ x: deep(3) }, { x: [1, 2] }])
+    assert.match(String(answers[0]), /^!InvalidInput/)
+    assert.equal(answers[1], '{"x":[1,2]}')
+  })
+})
