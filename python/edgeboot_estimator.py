@@ -47,6 +47,7 @@ class Answering(object):
     """Answers batches: one call of each method for all events that have what the model takes."""
 
     def __init__(self, estimator, inputs, table, wanted):
+        self.signature = signature_text(estimator)
         self._estimator = estimator
         self._inputs = inputs
         self._table = table
@@ -194,6 +195,19 @@ def feature_count(estimator):
         return int(estimator.n_features_in_)
     except Exception:
         return None
+
+
+def signature_text(estimator):
+    """What an estimator says of what it was fitted with, and what may be asked of it."""
+    names, count = feature_names(estimator), feature_count(estimator)
+    if names is not None:
+        takes = "%d columns (feature_names_in_: %s)" % (len(names), shorten(names))
+    elif count is not None:
+        takes = "%d columns (n_features_in_) by number alone" % count
+    else:
+        takes = "columns, of which it does not say how many"
+    has = ", ".join(method for method in METHODS if has_method(estimator, method))
+    return "The %s takes %s and has %s" % (type(estimator).__name__, takes, has)
 
 
 def shorten(names):

@@ -39,6 +39,7 @@ class Answering(object):
     """Answers batches: one run for all events that have what the model takes, where it has room."""
 
     def __init__(self, opened, inputs, outputs, room):
+        self.signature = signature_text(opened)
         self._opened = opened
         self._inputs = inputs
         self._outputs = outputs

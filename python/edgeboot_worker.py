@@ -849,7 +849,10 @@ def main():
     if hasattr(gc, "freeze"):
         gc.freeze()  # what was loaded stays: the collector need not look at it again
     flush_printed()
-    output.write_json(READY, {"engine": engine(), "pid": os.getpid()})
+    ready = {"engine": engine(), "pid": os.getpid()}
+    if loader is not None:  # a module says nothing of itself
+        ready["signature"] = handler.signature
+    output.write_json(READY, ready)
     while True:
         frame = frames.read()
         if frame is None or frame[0] == DRAIN:

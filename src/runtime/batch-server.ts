@@ -5,6 +5,7 @@ import { createModelLog } from './model-log.ts'
 import { ModelLoadError } from './model-module.ts'
 import { openExecutor } from './open-executor.ts'
 import type { ProgressMark } from './progress-mark.ts'
+import type { RunnerReady } from './runner.ts'
 import type { ThreadData } from './thread-messages.ts'
 import type { LoadFailure, LogMessage } from './worker-messages.ts'
 
@@ -54,8 +55,10 @@ export class BatchServer {
     }
   }
 
-  get engine(): string {
-    return this.#executor.engine
+  /** What its host is told once the model is loaded. */
+  get ready(): RunnerReady {
+    const { engine, signature } = this.#executor
+    return signature === undefined ? { engine } : { engine, signature }
   }
 
   /** Takes the body of an `infer`; it is answered when all before it are. */

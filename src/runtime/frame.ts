@@ -14,7 +14,7 @@
  *   drain   3    empty: answer what was sent before, then exit
  *
  * from a runner
- *   ready   129  JSON {engine, pid?}
+ *   ready   129  JSON {engine, pid?, signature?}
  *   failed  130  JSON {kind, message, where?, traceback?}    the model could not be loaded
  *   result  131  u32 batchId | u32 first | u32 count | count × (u8 status, u32 bytes) | bytes…
  *   log     132  JSON {level, event, fields}

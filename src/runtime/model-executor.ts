@@ -20,6 +20,8 @@ export interface ExecutorOptions {
 export interface ModelExecutor {
   /** Such as `Node 24.21.0` or `onnxruntime 1.30.0`. */
   readonly engine: string
+  /** What the model takes and gives, in a sentence; absent where it does not say. */
+  readonly signature?: string
   /**
    * Answers a batch: outcomes in the order of its items, in one stretch or several without gaps. One
    * batch at a time. Never rejects: what fails is an outcome.

@@ -50,7 +50,7 @@ async function start(data: ThreadData): Promise<void> {
     result: (body) => send(encodeFrame(fromRunner.result, body)),
   })
   if (server === undefined) return await leave()
-  send(encodeJsonFrame(fromRunner.ready, { engine: server.engine }))
+  send(encodeJsonFrame(fromRunner.ready, server.ready))
   const held = waiting ?? []
   waiting = undefined
   for (const { type, body } of held) onFrame(type, body)

@@ -69,6 +69,8 @@ export interface RunnerReady {
   readonly engine: string
   /** Process id, for kinds that have one of their own. */
   readonly pid?: number
+  /** What the model takes and gives, in a sentence for people; absent where it does not say. */
+  readonly signature?: string
 }
 
 /** What a runner tells its owner besides outcomes. None of these may throw. */

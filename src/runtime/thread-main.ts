@@ -37,7 +37,7 @@ async function serve(port: MessagePort): Promise<void> {
     if (message === 'drain') void server.drain().then(leave)
     else server.infer(new Uint8Array(message))
   })
-  send({ type: 'ready', engine: server.engine })
+  send({ type: 'ready', ...server.ready })
 }
 
 /** Ends the thread, whatever timers and listeners the model has, once its prints are out. */

@@ -37,15 +37,22 @@ const codes = {
   engine: 'RUNNER_ENGINE_MISSING',
 } as const
 
+/** Of a signature; a model may have thousands of columns. */
+const signatureCharsMax = 4000
+
 /**
  * Checks a `ready`.
  *
  * @throws RUNNER_PROTOCOL
  */
 export function parseReady(body: Record<string, unknown>): RunnerReady {
-  const { engine, pid } = body
+  const { engine, pid, signature } = body
   if (typeof engine !== 'string') throw protocolError('a ready that names no engine')
-  return typeof pid === 'number' ? { engine, pid } : { engine }
+  return {
+    engine,
+    ...(typeof pid === 'number' ? { pid } : {}),
+    ...(typeof signature === 'string' ? { signature: signature.slice(0, signatureCharsMax) } : {}),
+  }
 }
 
 /**

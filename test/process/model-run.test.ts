@@ -1,12 +1,24 @@
 import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { addTrialCommand } from '../../src/cli/model/run.ts'
-import { needs } from '../support/requirements.ts'
+import { root } from '../support/markdown.ts'
+import { needs, needsModule } from '../support/requirements.ts'
 import { Scratch } from '../support/scratch.ts'
+import { until } from '../support/wait.ts'
+import { wheelBytes, wheelName } from '../support/wheel-bytes.ts'
 import { plainZip } from '../support/zip-bytes.ts'
 import { runCommand, type CommandRun } from '../unit/cli/run-command.ts'
 
-const python = { skip: needs('/usr/bin/python3', 'apt-get install python3') }
+const debian = '/usr/bin/python3'
+const python = { skip: needs(debian, 'apt-get install python3') }
+const venv = { skip: needsModule(debian, 'venv, ensurepip', 'apt-get install python3-venv') }
+const scikitLearn = { skip: needsModule(debian, 'sklearn', 'apt-get install python3-sklearn') }
+const examples = join(root, 'examples', 'models')
+const mainFile = join(root, 'src', 'main.ts')
 
 const pythonModel = `
 import os
@@ -93,6 +105,73 @@ test('without events it says what the model is, and how to give it some', async 
   assert.match(stdout, /^ {2}echo '\{"x":2\}' \| edgeboot model run fans --input -$/m)
   assert.equal(status, 0)
 })
+
+test('says what a model takes and gives, where the model knows', async (context) => {
+  const scratch = await withModels(context)
+  const onnx = await run(scratch, [join(examples, 'onnx')])
+  assert.match(onnx.stdout, /^The model takes "temperature" float32\[\?, 1\], .* and gives ".*\.$/m)
+  assert.equal(onnx.stderr, '')
+})
+
+test('says the same of an estimator', scikitLearn, async (context) => {
+  const scratch = await withModels(context)
+  const { stdout } = await run(scratch, [join(examples, 'sklearn'), '--python', debian])
+  assert.match(
+    stdout,
+    /^The Pipeline takes 3 columns \(n_features_in_\) by number alone and has predict, predict_proba/m,
+  )
+})
+
+test('installs what a package requires, once, where pipelines find it', venv, async (context) => {
+  const scratch = await withModels(context)
+  const wheel = { name: 'pumplib', version: '1.0', code: 'def factor(): return 5\n' }
+  const code = 'import pumplib\ndef handler(event, context): return event["x"] * pumplib.factor()\n'
+  await scratch.write('models/mill/index.py', code)
+  await scratch.write('models/mill/requirements.txt', 'pumplib==1.0\n')
+  await scratch.write(`models/mill/wheels/${wheelName(wheel)}`, wheelBytes(wheel))
+  const args = ['mill', '-i', '-', '--python', debian]
+  const first = await run(scratch, args, '{"x":2}')
+  assert.equal(first.stdout, '10\n', first.stderr)
+  assert.match(first.stderr, /^installing what its requirements\.txt asks for: pumplib==1\.0 /m)
+  const again = await run(scratch, args, '{"x":3}')
+  assert.deepEqual(again, { stdout: '15\n', stderr: '', status: 0 })
+  assert.ok((await scratch.tree()).some((path) => path.startsWith('models/.edgeboot/environments')))
+})
+
+test('says why what a package requires cannot be installed', venv, async (context) => {
+  const scratch = await withModels(context)
+  await scratch.write('pumps/requirements.txt', 'nowhere-to-be-had==1.0\n')
+  await scratch.write('pumps/wheels/README', 'none\n')
+  await assert.rejects(run(scratch, ['pumps', '--python', debian]), {
+    code: 'MODEL_ENVIRONMENT_FAILED',
+  })
+})
+
+for (const [name, status] of [['SIGINT', 130] as const, ['SIGTERM', 143] as const]) {
+  test(`${name} ends the model and leaves no temporary folder`, async (context) => {
+    const scratch = await withModels(context)
+    const spinning = "export const handler = () => { console.log('begun'); for (;;) {} }\n"
+    await scratch.write('spin.zip', await plainZip({ 'index.mjs': spinning }))
+    await scratch.write('event.json', '{}')
+    const temporary = scratch.path('temporary')
+    await mkdir(temporary)
+    const args = [mainFile, 'model', 'run', 'spin.zip', '-i', 'event.json', '--timeout', '1h']
+    const child = spawn(process.execPath, args, {
+      cwd: scratch.folder,
+      env: { PATH: process.env['PATH'], TMPDIR: temporary },
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    context.after(() => child.kill('SIGKILL'))
+    let said = ''
+    child.stderr.setEncoding('utf8').on('data', (text: string) => void (said += text))
+    await until('the model to begin', () => said.includes('begun'))
+    assert.notDeepEqual(await readdir(temporary), [])
+    child.kill(name)
+    const [code] = (await once(child, 'exit')) as [number | null]
+    assert.equal(code, status, said)
+    assert.deepEqual(await readdir(temporary), [])
+  })
+}
 
 test('says how fast it is, and prints each result once', async (context) => {
   const scratch = await withModels(context)

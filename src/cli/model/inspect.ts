@@ -4,6 +4,7 @@ import { readManifest } from '../../config/manifest/read-manifest.ts'
 import { thisMachine } from '../../models/inspect/machine.ts'
 import { inspectPackage, type PackageInspection } from '../../models/inspect/inspect-package.ts'
 import type { CommandIo } from '../command-io.ts'
+import { escapedText } from '../escaped-text.ts'
 import { sizeText, textTable } from '../text-table.ts'
 import { kindText } from './kind-text.ts'
 import { locateModel } from './locate-model.ts'
@@ -89,7 +90,7 @@ function print(named: string, one: PackageInspection, filesMax: number, io: Comm
     const { name, version } = entry.manifest ?? {}
     if (name !== undefined) facts.push(['name', name])
     facts.push(['version', version ?? 'none'])
-    facts.push(['kind', `${kindText(entry)}, started from ${escaped(entry.file)}`])
+    facts.push(['kind', `${kindText(entry)}, started from ${escapedText(entry.file)}`])
   }
   if (digests !== undefined) {
     facts.push(['sha256', digests.sha256])
@@ -98,18 +99,18 @@ function print(named: string, one: PackageInspection, filesMax: number, io: Comm
   if (one.kind !== 'file') {
     const signature = one.signatureFile ?? (one.kind === 'zip' ? 'none beside it' : undefined)
     if (signature !== undefined) facts.push(['signature', signature])
-    facts.push(['samples', one.samples.map(escaped).join(', ') || 'none'])
+    facts.push(['samples', one.samples.map(escapedText).join(', ') || 'none'])
     facts.push(['files', `${one.files.length}, ${sizeText(one.bytes)}`])
   }
   for (const [word, value] of facts) io.stdout(`${word.padEnd(11)}${value}\n`)
   if (one.kind !== 'file') printFiles(one, filesMax, io)
   if (one.findings.length > 0) io.stdout('\n')
   for (const { level, file, text } of one.findings) {
-    const place = file === undefined ? '' : `${escaped(file)}: `
+    const place = file === undefined ? '' : `${escapedText(file)}: `
     const word = level === 'danger' ? 'DANGER' : level
     const lines = text
       .split('\n')
-      .map(escaped)
+      .map(escapedText)
       .join(`\n${' '.repeat(8)}`)
     io.stdout(`${word.padEnd(8)}${place}${lines}\n`)
   }
@@ -118,20 +119,9 @@ function print(named: string, one: PackageInspection, filesMax: number, io: Comm
 function printFiles({ files }: PackageInspection, filesMax: number, io: CommandIo): void {
   const largest = files.toSorted((a, b) => b.bytes - a.bytes).slice(0, filesMax)
   if (largest.length === 0) return
-  const rows = largest.map(({ name, bytes }) => [sizeText(bytes), escaped(name)])
+  const rows = largest.map(({ name, bytes }) => [sizeText(bytes), escapedText(name)])
   const [, ...lines] = textTable(['', ''], rows, new Set([0]))
   for (const line of lines) io.stdout(`  ${line}\n`)
   const more = files.length - largest.length
   if (more > 0) io.stdout(`  and ${more} smaller (--files)\n`)
-}
-
-// oxlint-disable-next-line no-control-regex -- these are what is looked for
-const obeyed = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g
-
-/** What an author writes may not move the cursor of a terminal. */
-function escaped(text: string): string {
-  return text.replaceAll(
-    obeyed,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  )
 }

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadSettings } from '../../config/load.ts'
-import { planModelLimits } from '../../config/plan-model-limits.ts'
+import { planModelLimits, planPythonEnvironments } from '../../config/plan-model-limits.ts'
 import type { ModelsSettings, Settings } from '../../config/settings.ts'
 import { EdgebootError } from '../../core/errors.ts'
 import { defaultConfigFile, type CommandIo } from '../command-io.ts'
@@ -56,13 +56,14 @@ export function findModelsPlaceOrDefaults(flags: ModelsPlaceFlags, io: CommandIo
   return { models: localModels(resolve(io.cwd, 'models')) }
 }
 
-/** A models folder that no configuration speaks of: nothing is fetched. */
+/** A models folder that no configuration speaks of: as one would have it that says nothing. */
 function localModels(folder: string): ModelsSettings {
   return {
     folder,
-    download: 'never',
+    download: 'missing',
     require: 'none',
     keys: [],
+    python: planPythonEnvironments(),
     limits: planModelLimits(),
   }
 }

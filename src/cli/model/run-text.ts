@@ -1,7 +1,8 @@
 import type { EventPath, ManifestInput, ModelManifest } from '../../models/model-manifest.ts'
 import type { ModelPackage } from '../../models/model-package.ts'
 import type { ModelSample } from '../../models/model-sample.ts'
-import type { ModelError } from '../../runtime/runner.ts'
+import type { ModelError, RunnerReady } from '../../runtime/runner.ts'
+import { escapedText } from '../escaped-text.ts'
 import { textTable } from '../text-table.ts'
 import { kindText } from './kind-text.ts'
 
@@ -50,18 +51,25 @@ function count(number: number): string {
   return number.toLocaleString('en-US')
 }
 
+/** What is known of a model once it is loaded. */
+export interface LoadedModel extends RunnerReady {
+  readonly loadMs: number
+  readonly samples: readonly ModelSample[]
+}
+
 /** What a model is and wants, for one who gave it nothing. */
 export function wantedText(
   model: ModelPackage,
   named: string,
-  { engine, loadMs, samples }: { engine: string; loadMs: number; samples: readonly ModelSample[] },
+  { engine, signature, loadMs, samples }: LoadedModel,
 ): string {
   const { manifest } = model
   const version = model.version === 'folder' ? '' : ` ${model.version}`
   const lines = [
     `${model.name}${version}: ${kindText(model)}, loaded by ${engine} in ${seconds(loadMs)}`,
   ]
-  lines.push('', ...inputLines(manifest))
+  if (signature !== undefined) lines.push('', `${escapedText(signature)}.`)
+  lines.push('', ...inputLines(manifest, signature))
   const params = manifest?.params ?? {}
   if (Object.keys(params).length > 0) {
     lines.push('', `params, for --params to replace: ${JSON.stringify(params)}`)
@@ -76,9 +84,11 @@ export function wantedText(
   return `${lines.join('\n')}\n`
 }
 
-function inputLines(manifest: ModelManifest | undefined): string[] {
+function inputLines(manifest: ModelManifest | undefined, signature: string | undefined): string[] {
   if (manifest === undefined || manifest.inputs.length === 0) {
-    return ['It takes events as JSON; what must be in them, its author knows.']
+    return signature === undefined
+      ? ['It takes events as JSON; what must be in them, its author knows.']
+      : ['Each input is looked for under its name in the event, then in "telemetry" of it.']
   }
   const rows = manifest.inputs.map((input) => [
     input.name,

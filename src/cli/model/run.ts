@@ -4,15 +4,17 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { parseDurationMs } from '../../config/duration.ts'
 import { systemClock } from '../../core/clock.ts'
 import { describeError, EdgebootError } from '../../core/errors.ts'
-import { limits } from '../../core/limits.ts'
-import type { LogFields, LogLevel } from '../../core/log.ts'
+import { createLogger } from '../../core/log.ts'
+import { effectiveSettings } from '../../host/effective-settings.ts'
 import type { ModelPackage } from '../../models/model-package.ts'
 import { readSamples } from '../../models/read-samples.ts'
 import { compareOutcome } from '../../runtime/samples/compare-outcome.ts'
 import { runnerEnvironment } from '../../runtime/worker-environment.ts'
 import type { CommandIo } from '../command-io.ts'
+import { escapedText } from '../escaped-text.ts'
 import { parseCount } from '../run.ts'
 import { sizeText } from '../text-table.ts'
+import { Interruption } from './interruption.ts'
 import { locateModel } from './locate-model.ts'
 import { ModelTrial, type TrialOutcome } from './model-trial.ts'
 import {
@@ -21,6 +23,7 @@ import {
   type ModelsPlaceFlags,
 } from './models-place.ts'
 import { openModel } from './open-model.ts'
+import { printedText, stepText } from './trial-log.ts'
 import { readEvents } from './read-events.ts'
 import { milliseconds, modelErrorText, timingText, wantedText } from './run-text.ts'
 
@@ -28,8 +31,6 @@ import { milliseconds, modelErrorText, timingText, wantedText } from './run-text
 const inputBytesMax = 256 * 1024 * 1024
 /** Events whose times are kept; with more, --repeat ends early. */
 const timedEventsMax = 5_000_000
-/** As shells have it for a command that Ctrl-C ended. */
-const interruptedExit = 130
 
 const help = `
 Loads a model as a pipeline would, with all checks, and gives it events one at a time; no broker, no
@@ -89,29 +90,50 @@ async function run(named: string, flags: RunFlags, io: CommandIo): Promise<void>
   const events = flags.input === undefined ? undefined : await eventsOf(flags.input, io)
   const { models } = findModelsPlaceOrDefaults(flags, io)
   const path = await locateModel(named, models.folder, io.cwd)
-  await using opened = await openModel(path, models)
-  const { model } = opened
-  const trial = new ModelTrial(trialOptions(model, flags, io))
-  // A zip lies in a temporary folder: that is removed before the process ends.
-  const interrupt = (): void => {
-    io.exit(interruptedExit)
-    trial.end()
+  using interruption = new Interruption((code) => io.exit(code))
+  const { signal } = interruption
+  try {
+    await using opened = await openModel(path, {
+      models,
+      ...(flags.python === undefined ? {} : { python: flags.python }),
+      environment: io.env,
+      log: createLogger((level, event, fields) => {
+        const text = stepText(level, event, fields)
+        if (text !== undefined) io.stderr(`${text}\n`)
+      }, 'info'),
+      onStep: (line) => io.stderr(`  ${escapedText(line)}\n`),
+      signal,
+    })
+    await tryModel(opened.model, { named, flags, events, signal }, io)
+  } catch (thrown) {
+    if (!signal.aborted) throw thrown
   }
-  process.once('SIGINT', interrupt)
+}
+
+interface Wanted {
+  readonly named: string
+  readonly flags: RunFlags
+  readonly events: readonly string[] | undefined
+  readonly signal: AbortSignal
+}
+
+async function tryModel(
+  model: ModelPackage,
+  { named, flags, events, signal }: Wanted,
+  io: CommandIo,
+): Promise<void> {
+  const trial = new ModelTrial(trialOptions(model, flags, io))
+  signal.throwIfAborted()
+  signal.addEventListener('abort', () => trial.end(), { once: true })
   const before = performance.now()
   try {
-    const { engine } = await trial.start()
+    const ready = await trial.start()
     const loadMs = performance.now() - before
     if (flags.samples === true) await runSamples(model, trial, io)
     else if (events !== undefined) await runEvents(events, trial, { ...flags, loadMs }, io)
-    else {
-      const samples = await readSamples(model)
-      io.stdout(wantedText(model, named, { engine, loadMs, samples }))
-    }
-  } catch (thrown) {
-    if (!trial.isEnded) throw thrown
+    else
+      io.stdout(wantedText(model, named, { ...ready, loadMs, samples: await readSamples(model) }))
   } finally {
-    process.removeListener('SIGINT', interrupt)
     await trial.stop()
   }
 }
@@ -121,31 +143,26 @@ function trialOptions(
   flags: RunFlags,
   io: CommandIo,
 ): ConstructorParameters<typeof ModelTrial>[0] {
-  const { manifest } = model
-  const python = flags.python ?? manifest?.python
-  const memory = manifest?.memoryBytesMax
+  const wishes = {
+    batch: {},
+    params: flags.params ?? {},
+    env: {},
+    ...(flags.timeout === undefined ? {} : { timeoutMs: flags.timeout }),
+  }
+  const { params, env, timeoutMs, memoryBytesMax } = effectiveSettings(wishes, model)
   return {
     model,
-    params: { ...manifest?.params, ...flags.params },
-    env: runnerEnvironment(io.env, manifest?.env),
-    ...(python === undefined ? {} : { python }),
-    timeoutMs: flags.timeout ?? manifest?.timeoutMs ?? limits.eventMs,
-    ...(memory === undefined ? {} : { memoryBytesMax: memory }),
+    params,
+    env: runnerEnvironment(io.env, env),
+    ...(flags.python === undefined ? {} : { python: flags.python }),
+    timeoutMs,
+    ...(memoryBytesMax === undefined ? {} : { memoryBytesMax }),
     clock: systemClock,
     log: (level, event, fields) => io.stderr(`${printedText(level, event, fields)}\n`),
     outgrew: (bytes) => {
       io.stderr(`warning: the model holds ${sizeText(bytes)}: a pipeline would replace it now\n`)
     },
   }
-}
-
-/** What a model prints as it is, what it logs with its level. */
-function printedText(level: LogLevel, event: string, fields: LogFields): string {
-  const { line, message, ...rest } = fields
-  if (event === 'model.print' && typeof line === 'string') return `model: ${line}`
-  const said = typeof message === 'string' ? message : event
-  const more = Object.keys(rest).length > 0 ? ` ${JSON.stringify(rest)}` : ''
-  return `model ${level}: ${said}${more}`
 }
 
 async function eventsOf(input: string, io: CommandIo): Promise<readonly string[]> {

@@ -51,6 +51,7 @@ interface Filled {
 
 class TensorExecutor implements ModelExecutor {
   readonly engine: string
+  readonly signature: string
   readonly #model: TensorModel
   readonly #folder: string
   /** Two sets: one is filled while the model reads from the other. */
@@ -71,6 +72,7 @@ class TensorExecutor implements ModelExecutor {
     { model: { manifest, folder, entryFile }, resultBytesMax }: ExecutorOptions,
   ) {
     this.engine = model.engine
+    this.signature = signatureText(model)
     this.#model = model
     this.#folder = folder
     const inputs = bindInputs(model, manifest)

@@ -13,6 +13,12 @@ describe('parseReady', () => {
     })
   })
 
+  test('a ready may say what the model takes, within bounds', () => {
+    const ready = { engine: 'onnxruntime 1.30.0', signature: 'x'.repeat(10_000) }
+    assert.equal(parseReady(ready).signature?.length, 4000)
+    assert.deepEqual(parseReady({ engine: 'a', signature: 5 }), { engine: 'a' })
+  })
+
   test('refuses one without an engine', () => {
     assert.throws(() => parseReady({ engine: 7 }), protocol)
   })
