@@ -47,9 +47,18 @@ class NotTaken(Exception):
 
 
 def mismatch(model, field, complaint):
-    """A LoadFailure that names a field of the manifest."""
-    file = (model.get("manifest") or {}).get("file") or model["folder"]
-    return LoadFailure("mismatch", "%s in %s %s" % (field, file, complaint), file)
+    """A LoadFailure that names a field of the manifest, with its line and column.
+
+    A field that is left out is said to be where the input or output is that it belongs to.
+    """
+    manifest = model.get("manifest") or {}
+    where = manifest.get("file") or model["folder"]
+    places = manifest.get("places") or {}
+    for path in (field, field.split(".")[0] + ".name", field.split("[")[0]):
+        if path in places:
+            where = "%s:%s" % (where, places[path])
+            break
+    return LoadFailure("mismatch", "%s in %s %s" % (field, where, complaint), where)
 
 
 class Input(object):

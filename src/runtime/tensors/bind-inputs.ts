@@ -47,12 +47,13 @@ export function bindInputs(
   for (const [name, { at }] of named) {
     if (model.inputs.some((info) => info.name === name)) continue
     const complaint = `is "${name}", which the model has no input of`
-    throw mismatch(manifest.file, `inputs[${at}].name`, complaint, model)
+    throw mismatch(manifest, { path: `inputs[${at}].name` }, complaint, model)
   }
   return model.inputs.map((info) => {
     const found = named.get(info.name)
     if (found !== undefined) return new Binder(model, manifest, found.input, found.at).bind(info)
-    throw mismatch(manifest.file, 'inputs', `has nothing for the input "${info.name}"`, model)
+    const complaint = `has nothing for the input "${info.name}"`
+    throw mismatch(manifest, { path: 'inputs' }, complaint, model)
   })
 }
 
@@ -159,9 +160,9 @@ class Binder {
 
   #mismatch(field: string, complaint: string): ModelLoadError {
     const { name, paths } = this.#input
-    const of = field === 'path' ? ` (${paths.slice(0, 3).map(pathText).join(', ')}, …)` : ''
-    const place = `inputs[${this.#at}].${field}${of} of "${name}"`
-    return mismatch(this.#manifest.file, place, complaint, this.#model)
+    const shown = field === 'path' ? ` (${paths.slice(0, 3).map(pathText).join(', ')}, …)` : ''
+    const place = { path: `inputs[${this.#at}].${field}`, of: `${shown} of "${name}"` }
+    return mismatch(this.#manifest, place, complaint, this.#model)
   }
 }
 

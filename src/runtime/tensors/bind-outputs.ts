@@ -32,13 +32,13 @@ export function bindOutputs(
     const field = `outputs[${at}]`
     if (info === undefined) {
       const complaint = `is "${output.name}", which the model has no output of`
-      throw mismatch(manifest.file, `${field}.name`, complaint, model)
+      throw mismatch(manifest, { path: `${field}.name` }, complaint, model)
     }
-    check(output, info, model, manifest.file, field)
+    check(output, info, model, manifest, field)
     const other = bindings.find(({ path }) => overlap(path, output.path))
     if (other !== undefined) {
       const complaint = `is ${pathText(output.path)}, where "${other.name}" already is`
-      throw mismatch(manifest.file, `${field}.path`, complaint, model)
+      throw mismatch(manifest, { path: `${field}.path` }, complaint, model)
     }
     bindings.push(bind(info, output.path, events))
   }
@@ -57,19 +57,19 @@ function check(
   { dtype, shape }: ManifestOutput,
   info: TensorInfo,
   model: ModelSignature,
-  file: string,
+  manifest: ModelManifest,
   field: string,
 ): void {
   if (dtype !== undefined && dtype !== info.dtype) {
     const complaint = `is ${dtype}, but the model gives ${typeText(info)}`
-    throw mismatch(file, `${field}.dtype`, complaint, model)
+    throw mismatch(manifest, { path: `${field}.dtype` }, complaint, model)
   }
   if (shape === undefined || info.shape === undefined) return
   const ofEvent = info.shape.slice(1)
   const isScalar = shape.length === 0 && ofEvent.every((size) => size === null || size === 1)
   if (isScalar || fits(ofEvent, shape) || fits(info.shape, shape)) return
   const complaint = `is ${shapeText(shape)}, but the model gives ${shapeText(ofEvent)} for one event`
-  throw mismatch(file, `${field}.shape`, complaint, model)
+  throw mismatch(manifest, { path: `${field}.shape` }, complaint, model)
 }
 
 function fits(model: readonly (number | null)[], said: readonly number[]): boolean {

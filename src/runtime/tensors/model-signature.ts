@@ -1,5 +1,5 @@
 /** A model's own account of what it takes and gives, as text, and the errors that quote it. */
-import type { EventPath } from '../../models/model-manifest.ts'
+import type { EventPath, ModelManifest } from '../../models/model-manifest.ts'
 import { ModelLoadError } from '../model-module.ts'
 import type { TensorInfo, TensorModel } from './tensor.ts'
 
@@ -30,20 +30,40 @@ export function pathText(path: EventPath): string {
   return text
 }
 
+/** A field of a manifest, and what an error calls it besides. */
+export interface ManifestField {
+  /** Such as `inputs[0].shape`. */
+  readonly path: string
+  /** Follows the path and the place, such as ` of "features"`. */
+  readonly of?: string
+}
+
 /**
- * The error of a manifest that says otherwise than the model.
+ * The error of a manifest that says otherwise than its model.
  *
- * @param field - Such as `inputs[1].shape`.
- * @param complaint - Continues the name of the field: `is [3], but …`.
+ * @param complaint - A clause whose subject is the field.
+ * @returns It names the field with its line and column, and all that the model takes and gives.
  */
 export function mismatch(
-  file: string,
-  field: string,
+  manifest: Pick<ModelManifest, 'file' | 'places'>,
+  { path, of = '' }: ManifestField,
   complaint: string,
   model: ModelSignature,
 ): ModelLoadError {
-  const message = `${field} in ${file} ${complaint}. ${signatureText(model)}`
-  return new ModelLoadError({ kind: 'mismatch', message, where: file })
+  const where = fieldPlace(manifest, path)
+  const message = `${path}${of} in ${where} ${complaint}. ${signatureText(model)}`
+  return new ModelLoadError({ kind: 'mismatch', message, where })
+}
+
+/** `file:line:column` of a field; of one that is left out, that of the port or list it belongs to. */
+function fieldPlace(
+  { file, places = {} }: Pick<ModelManifest, 'file' | 'places'>,
+  path: string,
+): string {
+  const [port] = path.split('.')
+  const [list] = path.split('[')
+  const place = places[path] ?? places[`${port}.name`] ?? places[`${list}`]
+  return place === undefined ? file : `${file}:${place}`
 }
 
 /** A sentence with all inputs and outputs. */

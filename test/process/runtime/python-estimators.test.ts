@@ -275,6 +275,19 @@ describe('an estimator of scikit-learn without code', { skip: needsSklearn }, ()
     }
   })
 
+  test('says where in the manifest that is', async () => {
+    const places = { inputs: '3:1', 'inputs[0].name': '4:5', 'inputs[0].shape': '5:12' }
+    const shaped = { ...manifestOf({ a: { shape: [3] } }), places }
+    const exact = await failure('linear.joblib', shaped)
+    assert.match(exact.message, /inputs\[0\]\.shape in \S+model\.yaml:5:12 has 3 columns/)
+    assert.match(String(exact.details.where), /model\.yaml:5:12$/)
+    const list = await failure('linear.joblib', { ...manifestOf({ a: {}, b: {}, c: {} }), places })
+    assert.match(list.message, /inputs in \S+model\.yaml:3:1 has 3 columns/)
+    const nan = manifestOf({ a: { dtype: 'int32', missing: { kind: 'nan' } }, b: {} })
+    const leftOut = await failure('linear.joblib', { ...nan, places })
+    assert.match(leftOut.message, /inputs\[0\]\.missing in \S+model\.yaml:4:5 of "a" is nan/)
+  })
+
   for (const entry of [
     'truncated.pkl',
     'truncated.joblib',
