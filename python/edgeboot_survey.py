@@ -85,7 +85,14 @@ def read(file):
 
 
 def is_local(line):
-    return line.startswith(("-e", "--editable", ".", "/")) or "file:" in line
+    """Whether a line names files of the package, whose content decides what is installed."""
+    if "file:" in line or line.startswith(("-e", "--editable")):
+        return True
+    if "://" in line:
+        return False
+    name = re.split(r"[;\[]", line)[0].strip()
+    is_archive = re.search(r"\.(whl|zip|tar(\.\w+)?|tgz|tbz)$", name) is not None
+    return "/" in line or is_archive or line.startswith((".", "-f", "--find-links"))
 
 
 # --- what is installed ----------------------------------------------------------------------------
@@ -111,6 +118,8 @@ def judge(line, packaging):
     version = installed_version(requirement.name)
     if version is None:
         return "%s (not installed)" % line
+    if requirement.extras:  # what those take is not known here
+        return "%s (only pip can tell)" % line
     if requirement.specifier.contains(version, prereleases=True):
         return None
     return "%s (installed: %s)" % (line, version)
@@ -118,7 +127,7 @@ def judge(line, packaging):
 
 def judge_plainly(line):
     """The common forms, where there is no pip to ask: NAME, NAME==1.2, NAME>=1.2,<2."""
-    match = re.match(r"([A-Za-z0-9][\w.-]*)\s*(?:\[[\w, -]*\])?\s*(.*)$", line)
+    match = re.match(r"([A-Za-z0-9][\w.-]*)\s*([^\[]*)$", line)
     version = installed_version(match.group(1))
     if version is None:
         return "%s (not installed)" % line

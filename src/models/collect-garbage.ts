@@ -1,8 +1,9 @@
-import { lstat, readdir, readFile, rename, rm, stat } from 'node:fs/promises'
+import { lstat, readdir, rename, rm, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ModelSource } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
-import { expectedDigests, hasDigest, isSha256, matchesDigests } from './digest.ts'
+import { expectedDigests, hasDigest, matchesDigests } from './digest.ts'
+import { readEnvironmentRecord } from './environments/environment-record.ts'
 import type { ModelVersions } from './model-versions.ts'
 import { addressFingerprint } from './package-address.ts'
 import type { PackageFolder } from './package-folder.ts'
@@ -40,7 +41,7 @@ export interface GarbageOptions {
  * What can be removed from the store. Needed is: what is active, previous or proven for any model, and
  * so what is pinned; what the configuration names by digest, or had last from an address of its; the
  * latest `keep` versions that served; what came within the last hour. Environments are needed by the
- * packages that run in them. Removes nothing.
+ * packages and folders that run in them. Removes nothing.
  */
 export async function findGarbage(options: GarbageOptions): Promise<Garbage[]> {
   const { packages, modelsFolder, clock } = options
@@ -130,37 +131,18 @@ async function isUnusedEnvironment(
   gone: ReadonlySet<string>,
   clock: Clock,
 ): Promise<boolean> {
-  const users = await environmentUsers(join(folder, 'environment.json'))
-  if (users === undefined) {
+  const record = await readEnvironmentRecord(folder)
+  if (record === undefined) {
     const stats = await stat(folder).catch(() => undefined)
     return stats !== undefined && clock.now() - stats.mtimeMs > buildAgeMaxMs
   }
-  for (const { model, sha256 } of users) {
+  if (clock.now() - Date.parse(record.lastUsed) < packageAgeMinMs) return false
+  for (const { model, sha256, folder: place = join(modelsFolder, model) } of record.usedBy) {
     if (sha256 === undefined) {
-      if ((await pathKind(join(modelsFolder, model))) === 'folder') return false
+      if ((await pathKind(place)) === 'folder') return false
     } else if (!gone.has(sha256) && (await packages.find(sha256)) !== undefined) return false
   }
   return true
-}
-
-async function environmentUsers(
-  file: string,
-): Promise<readonly { model: string; sha256?: string }[] | undefined> {
-  try {
-    const value: unknown = JSON.parse(await readFile(file, 'utf8'))
-    const { usedBy } = value as { usedBy?: unknown }
-    if (!Array.isArray(usedBy)) return undefined
-    return usedBy.filter(
-      (user: unknown): user is { model: string; sha256?: string } =>
-        typeof user === 'object' &&
-        user !== null &&
-        typeof (user as { model?: unknown }).model === 'string' &&
-        ((user as { sha256?: unknown }).sha256 === undefined ||
-          isSha256((user as { sha256?: unknown }).sha256)),
-    )
-  } catch {
-    return undefined
-  }
 }
 
 /** Of all files below; links are not followed. */

@@ -9,6 +9,8 @@ import { runProgram, type ProgramEnd } from './run-program.ts'
 const spaceBytesMin = 64 * 1024 * 1024
 /** Wheels are compressed to about a third, and are unpacked beside themselves. */
 const spacePerWheelByte = 4
+/** Else a file of the package with the name of a module would be taken for that module. */
+const isolated = ['-I', '-m']
 const linesShown = 4
 const lineCharsMax = 400
 
@@ -58,7 +60,7 @@ export async function buildEnvironment(
     })
   try {
     onLine(`making a virtual environment with ${python}`)
-    const made = await run(python, ['-m', 'venv', '--system-site-packages', folder])
+    const made = await run(python, [...isolated, 'venv', '--system-site-packages', folder])
     if (made.code !== 0) throw failed(plan, 'python -m venv', made)
     const installed = await run(join(folder, 'bin', 'python'), pipArguments(plan))
     if (installed.code !== 0) throw failed(plan, 'pip', installed)
@@ -72,7 +74,7 @@ function pipArguments({ hasWheels }: EnvironmentPlan): string[] {
   const options = ['--disable-pip-version-check', '--no-input', '--no-cache-dir']
   const source = hasWheels ? ['--no-index', '--find-links', 'wheels'] : []
   const install = ['install', '--progress-bar', 'off', ...options, ...source]
-  return ['-m', 'pip', ...install, '-r', 'requirements.txt']
+  return [...isolated, 'pip', ...install, '-r', 'requirements.txt']
 }
 
 /** What can be known before anything is made. */

@@ -1,5 +1,6 @@
 import { open, readFile, rename } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import { isSha256 } from '../digest.ts'
 import { syncFolder } from '../unpack-zip.ts'
 
 /** A package that runs in an environment. */
@@ -7,6 +8,8 @@ export interface EnvironmentUser {
   readonly model: string
   /** Of its zip; absent for a folder. */
   readonly sha256?: string
+  /** Absolute; of a package that is used where it lies. */
+  readonly folder?: string
 }
 
 /**
@@ -39,11 +42,19 @@ export async function readEnvironmentRecord(
   try {
     const text = await readFile(join(folder, 'environment.json'), 'utf8')
     const record = JSON.parse(text) as EnvironmentRecord
-    const isWhole = record.format === 1 && Array.isArray(record.usedBy)
+    const isWhole =
+      record.format === 1 && Array.isArray(record.usedBy) && record.usedBy.every(isUser)
     return isWhole && typeof record.lastUsed === 'string' ? record : undefined
   } catch {
     return undefined
   }
+}
+
+function isUser(user: unknown): boolean {
+  if (typeof user !== 'object' || user === null) return false
+  const { model, sha256, folder } = user as Record<string, unknown>
+  const isPlace = folder === undefined || typeof folder === 'string'
+  return typeof model === 'string' && (sha256 === undefined || isSha256(sha256)) && isPlace
 }
 
 /** Writes or replaces the record in one step, so that it survives a power cut. */
@@ -69,7 +80,8 @@ export function withUse(
   now: string,
 ): EnvironmentRecord {
   const others = record.usedBy.filter(
-    ({ model, sha256 }) => model !== user.model || sha256 !== user.sha256,
+    ({ model, sha256, folder }) =>
+      model !== user.model || sha256 !== user.sha256 || folder !== user.folder,
   )
   return { ...record, lastUsed: now, usedBy: [...others, user].slice(-usersMax) }
 }

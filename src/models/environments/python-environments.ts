@@ -22,6 +22,7 @@ import {
   readEnvironmentRecord,
   withUse,
   writeEnvironmentRecord,
+  type EnvironmentRecord,
   type EnvironmentUser,
 } from './environment-record.ts'
 import { surveyInterpreter, type InterpreterSurvey } from './interpreter-survey.ts'
@@ -128,7 +129,7 @@ export class PythonEnvironments {
     const ready = { ...model, python: join(folder, 'bin', 'python') }
     const user = {
       model: model.name,
-      ...(model.sha256 === undefined ? {} : { sha256: model.sha256 }),
+      ...(model.sha256 === undefined ? { folder: model.folder } : { sha256: model.sha256 }),
     }
     if (await this.#use(folder, user)) return ready
     await this.#builds.join(hash, signal, onLine, async (shared, report) => {
@@ -136,7 +137,7 @@ export class PythonEnvironments {
       const { clock } = this.#options
       const unlock = await lockEnvironment(`${folder}.lock`, clock, shared)
       try {
-        if ((await readEnvironmentRecord(folder)) !== undefined) return // another process did it
+        if ((await wholeEnvironment(folder)) !== undefined) return // another process did it
         await this.#build(model, { hash, folder, python, survey, wheels }, shared, report)
       } finally {
         await unlock()
@@ -192,10 +193,8 @@ export class PythonEnvironments {
 
   /** Whether it is there and whole; writes down that it is used. */
   async #use(folder: string, user: EnvironmentUser): Promise<boolean> {
-    const record = await readEnvironmentRecord(folder)
-    if (record === undefined || (await pathKind(join(folder, 'bin', 'python'))) !== 'file') {
-      return false
-    }
+    const record = await wholeEnvironment(folder)
+    if (record === undefined) return false
     const now = new Date(this.#options.clock.now()).toISOString()
     await writeEnvironmentRecord(folder, withUse(record, user, now)).catch((thrown: unknown) => {
       this.#options.log.warn('model.environment-unrecorded', { folder, reason: String(thrown) })
@@ -223,6 +222,12 @@ export class PythonEnvironments {
     if (mark !== undefined) env[markVariable] = childMark(mark, 0)
     return env
   }
+}
+
+/** The record of an environment that is there, with its interpreter. */
+async function wholeEnvironment(folder: string): Promise<EnvironmentRecord | undefined> {
+  const record = await readEnvironmentRecord(folder)
+  return (await pathKind(join(folder, 'bin', 'python'))) === 'file' ? record : undefined
 }
 
 /** Whether a package has requirements, and brings no environment of its own. */

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
 import { mkdir, readFile, readdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
@@ -124,7 +125,7 @@ describe('the environment of a package with requirements', { skip: needsVenv }, 
     const record = await readEnvironmentRecord(join(bench.folder, hash))
     assert.equal(record?.hash, hash)
     assert.equal(record.requirements, 'gauge==1.2\n')
-    assert.deepEqual(record.usedBy, [{ model: 'pump' }])
+    assert.deepEqual(record.usedBy, [{ model: 'pump', folder: model.folder }])
 
     const again = await bench.again().prepare({ ...model, sha256: 'a'.repeat(64) }, { python })
     assert.equal(again.python, ready.python)
@@ -211,6 +212,45 @@ describe('the environment of a package with requirements', { skip: needsVenv }, 
     assert.equal(says(again.python, 'import gauge; print(gauge.answer)'), 'gauge 1.2')
     assert.deepEqual(await readFile(join(folder, 'rubbish')).catch(() => 'gone'), 'gone')
     assert.deepEqual(await readdir(bench.folder), [hash])
+  })
+
+  test('is built whatever the package calls its own modules', async () => {
+    await using bench = await Bench.make()
+    const model = await bench.package('gauge\n', [wheel])
+    for (const name of ['logging', 'venv', 'pip', 'json', 'calendar']) {
+      await bench.scratch.write(`models/pump/${name}.py`, 'raise SystemExit("not that one")\n')
+    }
+    const ready = await bench.environments.prepare(model, { python })
+    assert.equal(says(ready.python, 'import gauge; print(gauge.answer)'), 'gauge 1.2')
+  })
+
+  test('is built anew where its interpreter is gone', async () => {
+    await using bench = await Bench.make()
+    const model = await bench.package('gauge\n', [wheel])
+    const ready = await bench.environments.prepare(model, { python })
+    await rm(ready.python ?? assert.fail())
+    const again = await bench.again().prepare(model, { python })
+    assert.equal(says(again.python, 'import gauge; print(gauge.answer)'), 'gauge 1.2')
+  })
+
+  test('is not shared by packages whose requirements name files that differ', async () => {
+    await using bench = await Bench.make()
+    const prepared = async (name: string, code: string): Promise<string> => {
+      const model = await bench.package(`vendor/${wheelName(wheel)}\n`, [], name)
+      const file = `models/${name}/vendor/${wheelName(wheel)}`
+      await bench.scratch.write(file, wheelBytes({ ...wheel, code }))
+      const sha256 = createHash('sha256').update(code).digest('hex')
+      const ready = await bench.environments.prepare({ ...model, sha256 }, { python })
+      return says(ready.python, 'import gauge; print(gauge.answer)')
+    }
+    assert.equal(await prepared('one', 'answer = 1'), '1')
+    assert.equal(await prepared('two', 'answer = 2'), '2')
+  })
+
+  test('is asked of pip where a requirement names extras, which no version tells of', async () => {
+    await using bench = await Bench.make()
+    const ready = await bench.environments.prepare(await bench.package('pip[extra]\n'), { python })
+    assert.ok(ready.python?.startsWith(bench.folder), ready.python)
   })
 
   test("fails with pip's own reason where a requirement is in no wheel, and leaves nothing behind", async () => {

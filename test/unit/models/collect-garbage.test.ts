@@ -99,8 +99,12 @@ test('finds partial downloads that are old or of an address that nobody names', 
 
 test('finds environments of packages that are gone or going, and of no folder that is there', async () => {
   await using bench = await fiveVersions()
-  const environment = async (hash: string, usedBy: object[]): Promise<void> => {
-    const record = { format: 1, hash, lastUsed: '2026-11-01T00:00:00.000Z', usedBy }
+  const environment = async (
+    hash: string,
+    usedBy: object[],
+    lastUsed = '2026-11-01T00:00:00.000Z',
+  ): Promise<void> => {
+    const record = { format: 1, hash, lastUsed, usedBy }
     const folder = `models/.edgeboot/environments/${hash}`
     await bench.scratch.write(`${folder}/environment.json`, JSON.stringify(record))
     await bench.scratch.write(`${folder}/bin/python`, 'x'.repeat(500))
@@ -114,9 +118,15 @@ test('finds environments of packages that are gone or going, and of no folder th
   await environment('bbbbbbbbbbbb', [await user('1'), await user('5')])
   await environment('cccccccccccc', [{ model: 'placed' }])
   await environment('dddddddddddd', [{ model: 'gone' }, { model: 'thr', sha256: 'ab'.repeat(32) }])
+  await bench.scratch.write('elsewhere/index.py')
+  const elsewhere = { model: 'far', folder: bench.scratch.path('elsewhere') }
+  await environment('eeeeeeeeeeee', [elsewhere])
+  await environment('ffffffffffff', [{ ...elsewhere, folder: bench.scratch.path('removed') }])
+  const now = new Date(bench.clock.now()).toISOString()
+  await environment('000000000000', [], now) // built by somebody who has not said so yet
   const found = (await bench.garbage()).filter(({ kind }) => kind === 'environment')
   assert.deepEqual(
     found.map(({ name }) => name),
-    ['aaaaaaaaaaaa', 'dddddddddddd'],
+    ['aaaaaaaaaaaa', 'dddddddddddd', 'ffffffffffff'],
   )
 })
