@@ -16,9 +16,12 @@ import type { NativeManifest } from './manifest-schema.ts'
 const semanticVersion =
   /^(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)\.(?:0|[1-9]\d*)(?:-(?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*)(?:\.(?:0|[1-9]\d*|\d*[a-zA-Z-][\da-zA-Z-]*))*)?(?:\+[\da-zA-Z-]+(?:\.[\da-zA-Z-]+)*)?$/
 
-/** Variables that decide which code is loaded: a package without code must not get any by them. */
+/**
+ * Variables that decide which code is loaded: a package without code must not get any by them. `HOME`
+ * leads Python to a `usercustomize.py`, a warning of `antigravity` to `BROWSER`.
+ */
 const loaderVariable =
-  /^(?:PATH|BASH_ENV|ENV|PYTHON(?:PATH|HOME|STARTUP|USERBASE)|NODE_.*|LD_.*|DYLD_.*|EDGEBOOT_.*)$/i
+  /^(?:PATH|HOME|BASH_ENV|ENV|BROWSER|GCONV_PATH|(?:PYTHON(?!UNBUFFERED|HASHSEED|IOENCODING|UTF8|DONTWRITEBYTECODE|FAULTHANDLER|OPTIMIZE|MALLOC)|NODE_|OPENSSL_|LD_|DYLD_|EDGEBOOT_).*)$/i
 
 /** A manifest that fits the schema, where its mistakes are told. */
 export class ManifestCheck {
