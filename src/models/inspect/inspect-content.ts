@@ -1,4 +1,6 @@
+import { posix } from 'node:path'
 import { ByteCursor } from './byte-cursor.ts'
+import { inspectOnnx } from './inspect-onnx.ts'
 import type { InspectionFinding } from './inspection.ts'
 import { libraryFormat, machineText, type Machine } from './machine.ts'
 import { libraryHeaderBytes, readLibraryHeader } from './native-library.ts'
@@ -26,6 +28,8 @@ export interface ContentOptions {
   readonly machine: Machine
   /** Modules that the package brings along. */
   readonly isOwn: (module: string) => boolean
+  /** Whether the package has a file, by its name in the package. */
+  readonly hasFile: (name: string) => boolean
 }
 
 /** A zip within the package: whoever has the file looks into it. */
@@ -44,6 +48,10 @@ export async function inspectContent(
   const start = await startOf(content)
   if (start.toString('latin1', 0, 4) === 'PK\u0003\u0004') return isZip
   if (start.toString('latin1', 0, 6) === '\u0093NUMPY') return await inspectArray(content, options)
+  if (name.endsWith('.onnx')) {
+    const beside = (path: string): boolean => options.hasFile(posix.join(posix.dirname(name), path))
+    return await inspectOnnx(name, content.open(), beside)
+  }
   const native = readLibraryHeader(start)
   if (native !== undefined) {
     const { machine } = options

@@ -4,29 +4,30 @@ import { isSystemError } from '../store-error.ts'
 import type { CollectedFile } from '../pack/collect-files.ts'
 import { TooManyBytes } from './byte-cursor.ts'
 import { inspectContent, isZip, type Content, type ContentOptions } from './inspect-content.ts'
-import { findingsMax, type InspectionFinding } from './inspection.ts'
+import { findingsMax, mostSeriousFirst, type InspectionFinding } from './inspection.ts'
 import { machineText } from './machine.ts'
 import { visitNestedZip } from './nested-zip.ts'
 import { parseWheelName, wheelFault } from './wheel-tags.ts'
-
-const dangerFirst = { danger: 0, warn: 1, info: 2 } as const
 
 /**
  * Looks at all files of an unpacked package for what its engineer should know before it is loaded:
  * pickles, native code, wheels. Nothing is imported, unpickled or run. Memory and time are bounded
  * by the limits that hold for unpacking.
  *
+ * @param options.hasFile - Default: of these files alone.
  * @returns The most serious findings first, each level in the order of the files.
  */
 export async function inspectFiles(
   files: readonly CollectedFile[],
-  options: Omit<ContentOptions, 'isOwn'>,
+  options: Omit<ContentOptions, 'isOwn' | 'hasFile'> & Partial<Pick<ContentOptions, 'hasFile'>>,
 ): Promise<readonly InspectionFinding[]> {
   const own = ownModules(files)
   const isOwn = (module: string): boolean => own.has(module.split('.')[0] ?? '')
+  const names = new Set(files.map(({ name }) => name))
+  const used = { hasFile: (name: string) => names.has(name), ...options, isOwn }
   const findings: InspectionFinding[] = []
-  for (const file of files) findings.push(...(await inspectFile(file, { ...options, isOwn })))
-  const ordered = findings.toSorted((a, b) => dangerFirst[a.level] - dangerFirst[b.level])
+  for (const file of files) findings.push(...(await inspectFile(file, used)))
+  const ordered = mostSeriousFirst(findings)
   if (ordered.length <= findingsMax) return ordered
   const text = `there are ${ordered.length - findingsMax} more findings`
   return [...ordered.slice(0, findingsMax), { level: 'warn', text }]

@@ -1,6 +1,7 @@
+import { existsSync } from 'node:fs'
 import { mkdtemp, open, realpath, rm, stat } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join, relative } from 'node:path'
+import { basename, dirname, join, relative } from 'node:path'
 import type { ModelsSettings } from '../../config/settings.ts'
 import { EdgebootError } from '../../core/errors.ts'
 import { detectEntry, type DetectedEntry, type ReadManifest } from '../detect-entry.ts'
@@ -10,8 +11,9 @@ import { pathKind } from '../path-kind.ts'
 import { digestFile } from '../save-stream.ts'
 import { asStoreError } from '../store-error.ts'
 import { unpackZip } from '../unpack-zip.ts'
+import { findHiddenFiles, type HiddenFiles } from './hidden-files.ts'
 import { inspectFiles } from './inspect-files.ts'
-import type { InspectionFinding } from './inspection.ts'
+import { mostSeriousFirst, type InspectionFinding } from './inspection.ts'
 import type { Machine } from './machine.ts'
 
 /** What is found out about a package without loading it. */
@@ -43,6 +45,8 @@ export interface InspectOptions {
   /** For messages; default: the name of the file or folder. */
   readonly name?: string
 }
+
+const nothingHidden: HiddenFiles = { files: [], findings: [] }
 
 /** Zips that are one file of a model, not a package. */
 const zippedFile = /\.(?:npz|pt|pth|keras|whl|mar|h5)$/i
@@ -85,7 +89,8 @@ async function inspectOneFile(path: string, options: InspectOptions): Promise<Pa
     const { size: bytes } = await stat(real)
     const file = { name: basename(path), path: real, bytes, isExecutable: false }
     const bytesMax = limits.unpackedBytesMax
-    const findings = await inspectFiles([file], { bytesMax, machine })
+    const hasFile = (name: string): boolean => existsSync(join(dirname(path), name))
+    const findings = await inspectFiles([file], { bytesMax, machine, hasFile })
     return { kind: 'file', ...facts, files: [file], bytes, samples: [], findings }
   }
   const temporary = await mkdtemp(join(tmpdir(), 'edgeboot-inspect-'))
@@ -139,7 +144,11 @@ async function inspectFolder(
     return { kind, ...(entry ? { entry } : {}), files: [], bytes: 0, samples: [], findings }
   }
   const { files, bytes } = collected
-  findings.push(...(await inspectFiles(files, { bytesMax: limits.unpackedBytesMax, machine })))
+  const hidden = kind === 'zip' ? nothingHidden : await findHiddenFiles(folder, limits)
+  const all = [...files, ...hidden.files]
+  findings.push(...(await inspectFiles(all, { bytesMax: limits.unpackedBytesMax, machine })))
+  findings.push(...hidden.findings)
   const samples = files.map(({ name }) => name).filter((name) => /^tests\/[^/]+\.json$/.test(name))
-  return { kind, ...(entry ? { entry } : {}), files, bytes, samples, findings }
+  const ordered = mostSeriousFirst(findings)
+  return { kind, ...(entry ? { entry } : {}), files, bytes, samples, findings: ordered }
 }

@@ -13,5 +13,12 @@ export interface InspectionFinding {
   readonly text: string
 }
 
+const order = { danger: 0, warn: 1, info: 2 } as const
+
+/** In the order of their weight; those of one level stay as they are. */
+export function mostSeriousFirst(findings: readonly InspectionFinding[]): InspectionFinding[] {
+  return findings.toSorted((a, b) => order[a.level] - order[b.level])
+}
+
 /** Findings that are kept of one package; the most serious are told apart by their level. */
 export const findingsMax = 500

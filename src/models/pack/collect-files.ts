@@ -142,7 +142,8 @@ class Collector {
   }
 }
 
-function isNoPart(name: string): boolean {
+/** Whether a name is that of something that is not the author's. */
+export function isNoPart(name: string): boolean {
   return (
     name.startsWith('.') ||
     name === '__pycache__' ||
@@ -153,7 +154,7 @@ function isNoPart(name: string): boolean {
 }
 
 /** An environment is of one machine, and refers to its interpreter by links out of the folder. */
-function isVirtualEnvironment(folder: string): Promise<boolean> {
+export function isVirtualEnvironment(folder: string): Promise<boolean> {
   return stat(join(folder, 'pyvenv.cfg')).then(
     () => true,
     () => false,

@@ -10,7 +10,7 @@ import {
   numberField,
   textOf,
   type WireField,
-} from './protobuf-wire.ts'
+} from '../../core/protobuf-wire.ts'
 
 /** Numbers of the fields that matter here, from `onnx.proto`. */
 const inModel = { graph: 7 } as const

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { existsSync } from 'node:fs'
-import { mkdir, readdir } from 'node:fs/promises'
+import { copyFile, mkdir, readdir, readFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
 import { addInspectCommand } from '../../../../src/cli/model/inspect.ts'
+import { root } from '../../../support/markdown.ts'
 import { needsScience, pythonMakes } from '../../../support/python-pickles.ts'
 import { Scratch } from '../../../support/scratch.ts'
 import { plainZip, rawZip } from '../../../support/zip-bytes.ts'
@@ -64,7 +66,7 @@ np.save('plain.npy', np.zeros(3))`,
     )
     const { stdout, status } = await inspect(scratch, 'm')
     assert.equal(status, 1)
-    for (const file of ['b.pkl', 'c.npy', 'd.npz!objects.npy']) {
+    for (const file of ['.hidden/a', 'b.pkl', 'c.npy', 'd.npz!objects.npy']) {
       assert.ok(
         stdout.includes(`DANGER  ${file}: this pickle calls posix.system with ("touch canary")`),
       )
@@ -103,6 +105,59 @@ pickle.dump([shop.Cart(), elsewhere.Thing(), Mine()], open('x.pkl', 'wb'))`,
     )
   },
 )
+
+test('names a virtual environment in a folder, which is not looked into', async (context) => {
+  const scratch = await open(context)
+  await scratch.write('m/index.py', 'handler = None\n')
+  await scratch.write('m/.venv/pyvenv.cfg', 'home = /usr/bin\n')
+  await scratch.write('m/.venv/a.pkl', 'not looked into')
+  await scratch.write('m/.cache/notes.txt', 'nothing to tell of')
+  const { stdout, status } = await inspect(scratch, 'm')
+  assert.match(stdout, /^warn +\.venv\/: a virtual environment, which is neither packed nor/m)
+  assert.doesNotMatch(stdout, /a\.pkl|notes/)
+  assert.match(stdout, /^files +1, /m)
+  assert.equal(status, 0)
+})
+
+test('tells of an ONNX model what it is made of, takes and gives', async (context) => {
+  const scratch = await open(context)
+  const { stdout, status } = await inspect(scratch, join(root, 'examples/models/onnx'))
+  const said = /^info +model\.onnx: (.*)$/gm
+  const [what, takes, gives] = [...stdout.matchAll(said)].map(([, text]) => text)
+  assert.equal(
+    what,
+    'ONNX with operators of opset 14, ai.onnx.ml 1, IR version 8, made by skl2onnx 1.14.1',
+  )
+  assert.match(String(takes), /^it takes "temperature" float32\[\?, 1\], .*"oil" string\[\?, 1\]$/)
+  assert.equal(gives, 'it gives "output_label" string[?], "output_probability" a list')
+  assert.equal(status, 0)
+})
+
+test('misses weights that an ONNX model has in another file', async (context) => {
+  const scratch = await open(context)
+  await mkdir(scratch.path('m'))
+  const model = join(root, 'test/fixtures/models/onnx/weights-elsewhere.onnx')
+  await copyFile(model, scratch.path('m', 'model.onnx'))
+  for (const named of ['m', 'm/model.onnx']) {
+    const { stdout } = await inspect(scratch, named)
+    assert.match(stdout, /^warn +model\.onnx: .*should be in weights\.bin, which is missing$/m)
+  }
+  await scratch.write('m/weights.bin', 'w')
+  for (const named of ['m', 'm/model.onnx']) {
+    const { stdout } = await inspect(scratch, named)
+    assert.doesNotMatch(stdout, /missing/)
+    assert.match(stdout, /^info +model\.onnx: .* in weights\.bin$/m)
+  }
+})
+
+test('says of an ONNX model that it is cut short', async (context) => {
+  const scratch = await open(context)
+  const model = await readFile(join(root, 'examples/models/onnx/model.onnx'))
+  await scratch.write('cut.onnx', model.subarray(0, 9000))
+  const { stdout, status } = await inspect(scratch, 'cut.onnx')
+  assert.match(stdout, /^warn +cut\.onnx: it is truncated or no ONNX model: a field claims/m)
+  assert.equal(status, 0)
+})
 
 test('a zip that unpacking refuses is a danger, with the reason', async (context) => {
   const scratch = await open(context)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { fieldsOf, WireError } from '../../../../src/runtime/onnx/protobuf-wire.ts'
+import { fieldsOf, WireError } from '../../../../src/core/protobuf-wire.ts'
 import { outlineOf } from '../../../../src/runtime/onnx/zip-map.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..', '..')
