@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { CommandIo } from './command-io.ts'
 import { addActivateCommand } from './model/activate.ts'
+import { addConformanceCommand } from './model/conformance.ts'
 import { addGcCommand } from './model/gc.ts'
 import { addInspectCommand } from './model/inspect.ts'
 import { addListCommand } from './model/list.ts'
@@ -19,6 +20,7 @@ const commands: readonly ((model: Command, io: CommandIo) => void)[] = [
   addPackCommand,
   addInspectCommand,
   addTrialCommand,
+  addConformanceCommand,
   addListCommand,
   addSignCommand,
   addVerifyCommand,

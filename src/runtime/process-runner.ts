@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import type { Readable, Writable } from 'node:stream'
 import type { Clock, Timer } from '../core/clock.ts'
@@ -21,6 +21,7 @@ import { processMemoryBytes } from './process-memory.ts'
 import { ProgressFile } from './progress-file.ts'
 import type { Progress } from './progress-mark.ts'
 import type { InferItem, Runner, RunnerListener, RunnerSpec } from './runner.ts'
+import { spawnRunner, streamsOf } from './spawn-runner.ts'
 import { noStack, stackCharsMax, stackDumpMs, type StackDump } from './stack-dump.ts'
 import { parseFailed, parseLog, parseReady, startMessage } from './worker-messages.ts'
 
@@ -270,27 +271,4 @@ class ProcessCarrier implements Carrier {
       },
     })
   }
-}
-
-function spawnRunner(
-  command: string,
-  args: readonly string[],
-  cwd: string,
-  env: Readonly<Record<string, string>>,
-  mark: ProgressFile | undefined,
-): ChildProcess {
-  const inherited = mark === undefined ? [] : [mark.descriptor]
-  try {
-    const stdio = ['ignore', 'pipe', 'pipe', 'pipe', 'pipe', 'pipe', ...inherited] as const
-    return spawn(command, args, { cwd, env, detached: true, stdio: [...stdio] })
-  } catch (thrown) {
-    mark?.close()
-    throw thrown
-  }
-}
-
-/** By descriptor. Node's own type knows of five. */
-function streamsOf(child: ChildProcess): readonly (Readable | Writable | undefined)[] {
-  const streams: readonly (Readable | Writable | null | undefined)[] = child.stdio ?? []
-  return streams.map((stream) => stream ?? undefined)
 }

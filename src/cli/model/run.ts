@@ -1,7 +1,4 @@
-import { readFile } from 'node:fs/promises'
-import { resolve } from 'node:path'
-import { InvalidArgumentError, type Command } from 'commander'
-import { parseDurationMs } from '../../config/duration.ts'
+import type { Command } from 'commander'
 import { systemClock } from '../../core/clock.ts'
 import { describeError, EdgebootError } from '../../core/errors.ts'
 import { createLogger } from '../../core/log.ts'
@@ -23,12 +20,11 @@ import {
   type ModelsPlaceFlags,
 } from './models-place.ts'
 import { openModel } from './open-model.ts'
+import { parseParams, parseTimeout } from './flag-values.ts'
+import { readEventsOf } from './read-events-of.ts'
 import { printedText, stepText } from './trial-log.ts'
-import { readEvents } from './read-events.ts'
 import { milliseconds, modelErrorText, timingText, wantedText } from './run-text.ts'
 
-/** Of standard input, or of a file with events. */
-const inputBytesMax = 256 * 1024 * 1024
 /** Events whose times are kept; with more, --repeat ends early. */
 const timedEventsMax = 5_000_000
 
@@ -87,7 +83,7 @@ async function run(named: string, flags: RunFlags, io: CommandIo): Promise<void>
     throw new EdgebootError('CLI_USAGE', '--repeat needs events', { fix: 'Add --input FILE.' })
   }
   // Before the model is loaded: a mistake in a file should not cost that time.
-  const events = flags.input === undefined ? undefined : await eventsOf(flags.input, io)
+  const events = flags.input === undefined ? undefined : await readEventsOf(flags.input, io)
   const { models } = findModelsPlaceOrDefaults(flags, io)
   const path = await locateModel(named, models.folder, io.cwd)
   using interruption = new Interruption((code) => io.exit(code))
@@ -163,32 +159,6 @@ function trialOptions(
       io.stderr(`warning: the model holds ${sizeText(bytes)}: a pipeline would replace it now\n`)
     },
   }
-}
-
-async function eventsOf(input: string, io: CommandIo): Promise<readonly string[]> {
-  if (input === '-') {
-    const bytes = (await io.stdin?.(inputBytesMax + 1)) ?? Buffer.alloc(0)
-    if (bytes.byteLength > inputBytesMax) throw tooMuch('standard input')
-    return readEvents(bytes, 'standard input')
-  }
-  let bytes: Buffer
-  try {
-    bytes = await readFile(resolve(io.cwd, input))
-  } catch (cause) {
-    const why = (cause as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is no' : 'cannot read'
-    throw new EdgebootError('CLI_USAGE', `${why} ${input}`, {
-      cause,
-      fix: 'Name a file with events after --input.',
-    })
-  }
-  if (bytes.byteLength > inputBytesMax) throw tooMuch(input)
-  return readEvents(bytes, input)
-}
-
-function tooMuch(where: string): EdgebootError {
-  return new EdgebootError('CLI_USAGE', `${where} has more than ${inputBytesMax} bytes`, {
-    fix: 'Give the events in several parts.',
-  })
 }
 
 async function runEvents(
@@ -267,22 +237,4 @@ async function runSamples(model: ModelPackage, trial: ModelTrial, io: CommandIo)
   }
   io.stdout(`\n${samples.length} samples: ${samples.length - failed} passed, ${failed} failed\n`)
   if (failed > 0) io.exit(1)
-}
-
-function parseParams(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
-      return value as Record<string, unknown>
-    }
-  } catch {
-    // Said below.
-  }
-  throw new InvalidArgumentError('Give a JSON object, such as \'{"limit": 80}\'.')
-}
-
-function parseTimeout(text: string): number {
-  const ms = parseDurationMs(text)
-  if (ms === undefined || ms === 0) throw new InvalidArgumentError('Give a time such as 10s or 2m.')
-  return ms
 }
