@@ -5,7 +5,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync, spawnSync, type SpawnSyncReturns } from 'node:child_process'
 import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { statSync, symlinkSync } from 'node:fs'
+import { statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { after, before, test } from 'node:test'
@@ -146,6 +146,45 @@ test('installed, its public surface can be imported', () => {
   )
   assert.equal(status, 0, stderr)
   assert.equal(stdout, 'function function\n')
+})
+
+test('installed, its types are whole', () => {
+  const file = join(temporary, 'starter.mts')
+  const code =
+    "import { defineApp, defineModel, type Settings } from 'edgeboot'\n" +
+    'export const named = (settings: Settings): string => settings.models.folder\n' +
+    'export default defineApp({ starters: [] })\n' +
+    'export const model = defineModel({ handler: (event, context) => context.params })\n'
+  writeFileSync(file, code)
+  const options = '--noEmit --strict --skipLibCheck false --module nodenext --target es2024'
+  const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules', '@types')]
+  const { status, stdout } = spawnSync(
+    join(root, 'node_modules', '.bin', 'tsc'),
+    ['--ignoreConfig', ...options.split(' '), ...types, file],
+    { cwd: temporary, encoding: 'utf8' },
+  )
+  assert.equal(status, 0, stdout)
+})
+
+test('installed, it packs, looks into and tries a model that it ships', () => {
+  const shipped = join(installed, 'examples', 'models', 'wasm')
+  mkdirSync(join(temporary, 'models'))
+  const packed = edgeboot('model', 'pack', shipped, '--output', 'models/leak.zip')
+  assert.equal(packed.status, 0, packed.stderr)
+  const inspected = edgeboot('model', 'inspect', 'models/leak.zip')
+  assert.match(inspected.stdout, /^kind +wasm, started from leak\.wasm$/m, inspected.stderr)
+  const tried = edgeboot('model', 'run', 'models/leak.zip', '--samples')
+  assert.equal(tried.status, 0, tried.stdout + tried.stderr)
+  assert.match(tried.stdout, /^3 samples: 3 passed, 0 failed$/m)
+})
+
+test('installed without onnxruntime, it says how to install that', () => {
+  const { status, stderr } = edgeboot('model', 'run', join(installed, 'examples/models/onnx'))
+  assert.equal(status, 1)
+  assert.match(
+    stderr,
+    /npm install .*onnxruntime-node@.*\(onnxruntime-node is not installed; .*RUNNER_ENGINE_MISSING/,
+  )
 })
 
 test('installed, the demo runs both of its models', { skip: needsPython }, () => {

@@ -41,8 +41,7 @@ export async function loadOnnxEngine(
       const version = onnx.env.versions.common
       return { onnx, name: `onnxruntime ${version}${suffix}`, opensFiles }
     } catch (thrown) {
-      const [line = ''] = String(thrown).split('\n', 1)
-      reasons.push(`${name}: ${line}`)
+      reasons.push(reasonText(name, thrown))
     }
   }
   const command = 'npm install --onnxruntime-node-install=skip onnxruntime-node@1.30.0'
@@ -50,6 +49,12 @@ export async function loadOnnxEngine(
     kind: 'engine',
     message: `onnxruntime cannot be loaded; install it beside edgeboot with "${command}", or onnxruntime-web where there is no native build (${reasons.join('; ')})`,
   })
+}
+
+function reasonText(name: string, thrown: unknown): string {
+  const [line = ''] = String(thrown).split('\n', 1)
+  const isAbsent = line.includes('ERR_MODULE_NOT_FOUND') && line.includes(`'${name}'`)
+  return isAbsent ? `${name} is not installed` : `${name}: ${line}`
 }
 
 /** A CommonJS package may have everything under `default`. */

@@ -29,6 +29,15 @@ test('does not look for the WebAssembly build where the native one is', async ()
   assert.equal(engine.name, 'onnxruntime 1.30.0')
 })
 
+test('says shortly of a build that it is not installed', async () => {
+  const none = loadOnnxEngine((name) => {
+    const text = `Error [ERR_MODULE_NOT_FOUND]: Cannot find package '${name}' imported from /a/b.js`
+    return Promise.reject(text)
+  })
+  const reason = /\(onnxruntime-node is not installed; onnxruntime-web is not installed\)$/
+  await assert.rejects(none, reason)
+})
+
 test('says how to install one when there is none, and why', async () => {
   const none = loadOnnxEngine((name) => Promise.reject(new Error(`cannot find ${name}`)))
   await assert.rejects(none, (error) => {
