@@ -157,6 +157,7 @@ function createPipeline(model: BenchModel, source: MemorySource, sink: Sink): Pi
       clock,
       log,
       defer: (callback) => void setImmediate(callback),
+      probationDecided: () => {},
       changed: () => {},
     },
     {
@@ -164,6 +165,7 @@ function createPipeline(model: BenchModel, source: MemorySource, sink: Sink): Pi
       queue: { size: 1_000, whenFull: 'drop-oldest' },
       holdsBack: false,
       batch: { size: batch, delayMs: 0 },
+      probation: undefined,
       timeoutMs: 10_000,
       attempts: 3,
       sharesHost: false,

@@ -33,6 +33,7 @@ export interface FuncPlan {
     | 'batch'
     | 'timeoutMs'
     | 'memoryBytesMax'
+    | 'probation'
     | 'params'
     | 'python'
     | 'env'
@@ -72,6 +73,7 @@ function planFunc(
     },
     ...(timeoutMs !== undefined && { timeoutMs }),
     ...planMemory(context, native, path),
+    ...planProbation(native),
     params: native.params ?? {},
     ...(native.python === undefined ? {} : { python: interpreter(context, native.python) }),
     env: native.env ?? {},
@@ -80,6 +82,20 @@ function planFunc(
 
 function planDuration(written: string | number | undefined): number | undefined {
   return written === undefined ? undefined : parseDurationMs(written)
+}
+
+function planProbation({ probation }: NativeFunc): Pick<PipelineSettings, 'probation'> {
+  if (probation === undefined) return {}
+  const { messages, seconds, errorRate, p99 } = probation
+  const p99MsMax = p99 === undefined ? undefined : parseDurationMs(p99)
+  return {
+    probation: {
+      ...(messages === undefined ? {} : { messages }),
+      ...(seconds === undefined ? {} : { durationMs: Math.round(seconds * 1000) }),
+      ...(errorRate === undefined ? {} : { errorRateMax: errorRate }),
+      ...(p99MsMax === undefined ? {} : { p99MsMax }),
+    },
+  }
 }
 
 function planMemory(

@@ -132,6 +132,37 @@ const func = z
       undefined,
       '16MiB',
     ).optional(),
+    probation: z
+      .strictObject({
+        messages: whole('Ends the probation after this many messages.', 1, 1e9).optional(),
+        seconds: z
+          .number()
+          .positive('must be above 0')
+          .max(86_400, 'must be at most 86400, a day')
+          .meta({ description: 'Ends the probation after this time, in seconds.' })
+          .optional(),
+        errorRate: z
+          .number()
+          .min(0, 'must be a share from 0 to 1')
+          .max(1, 'must be a share from 0 to 1')
+          .meta({ description: 'Share of messages that may fail: 0.01 is one in a hundred.' })
+          .optional(),
+        p99: duration(
+          'What 99 of 100 messages may take, from their arrival to the answer of the model.',
+          'no limit',
+        ).optional(),
+      })
+      .refine(({ messages, seconds }) => messages !== undefined || seconds !== undefined, {
+        error: 'needs an end: messages, seconds or both',
+      })
+      .refine(({ errorRate, p99 }) => errorRate !== undefined || p99 !== undefined, {
+        error: 'needs a limit: errorRate, p99 or both',
+      })
+      .meta({
+        description:
+          'What a new version has to show after it took over; else the version before comes back.',
+      })
+      .optional(),
     params: z
       .record(z.string(), z.unknown())
       .meta({ description: 'Anything; the model sees it as context.params.' })

@@ -172,6 +172,17 @@ export interface RecorderSettings {
   readonly file: string
 }
 
+/** What a version that took over has to show before it is trusted. At least one end and one limit. */
+export interface ProbationSettings {
+  /** It ends with this many messages. */
+  readonly messages?: number
+  /** It ends after this time. */
+  readonly durationMs?: number
+  /** Errors over messages, 0 to 1. */
+  readonly errorRateMax?: number
+  readonly p99MsMax?: number
+}
+
 /** One rule × func: everything its host needs to know. */
 export interface PipelineSettings {
   /** pyboot's name of the process: `sub_process_{sub.name}_{modelName}_{i}`. Unique. */
@@ -201,6 +212,8 @@ export interface PipelineSettings {
   /** How often an event whose runner died is tried before it is given up. */
   readonly attempts: number
   readonly deadLetters: DeadLetterSettings
+  /** Of a new version of the model; absent: passing its samples is enough. */
+  readonly probation?: ProbationSettings
   /** Key by key before those of the manifest. */
   readonly params: Readonly<Record<string, unknown>>
   /** Interpreter for a Python model: a path or a name on the PATH. */

@@ -17,6 +17,11 @@ export const modelErrors = {
     retryable: false,
     fix: 'Correct the lines of model.yaml that are named above; `edgeboot schema --model` prints what may be written.',
   },
+  MODEL_SAMPLE_FAILED: {
+    exit: 1,
+    retryable: false,
+    fix: 'Correct the model or the sample that is named above; `edgeboot model run` shows what the model answers.',
+  },
   MODEL_MANIFEST_MISMATCH: {
     exit: 1,
     retryable: false,

@@ -2,11 +2,11 @@ import type { EffectiveSettings } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import { limits } from '../core/limits.ts'
 import type { Logger } from '../core/log.ts'
-import { childMark, markVariable } from '../core/process-mark.ts'
 import { type ModelPackage, sharesHost } from '../models/model-package.ts'
 import type { ResultProperties } from '../pipeline/outlet.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import { Pipeline } from '../pipeline/pipeline.ts'
+import type { ProbationVerdict } from '../pipeline/probation.ts'
 import type { Recorder } from '../pipeline/recorder.ts'
 import { ResultIds, resultIdProperty } from '../pipeline/result-id.ts'
 import { newLetterId } from '../dead-letters/letter-id.ts'
@@ -14,25 +14,22 @@ import { SqliteDeadLetters } from '../dead-letters/sqlite-dead-letters.ts'
 import type { DeadLetterHandling } from '../pipeline/dead-letter-office.ts'
 import type { ModelRelease } from '../pipeline/model-release.ts'
 import { RunnerPool } from '../pipeline/runner-pool.ts'
-import { createRunner, type CreateRunnerOptions } from '../runtime/create-runner.ts'
-import type { RunnerSpec } from '../runtime/runner.ts'
 import { createMqttSink, createMqttSource } from '../transport/mqtt/create-mqtt-transport.ts'
 import { compileTopicTemplate } from '../transport/render-topic.ts'
 import { SpoolingSink } from '../transport/spool/spooling-sink.ts'
 import { FileRecorder } from './recorder/file-recorder.ts'
 import type { Sink } from '../transport/transport.ts'
-import { endAllOf } from './orphan-sweep.ts'
 import { compileMatcher } from './compile-matcher.ts'
 
 /** What a pipeline needs besides its settings. */
 export interface AssemblyParts {
   readonly model: ModelPackage
-  readonly runnerEnvironment: Readonly<Record<string, string>>
-  /** Of this host, to mark what its runners start; without it they are not swept up after. */
-  readonly mark: string | undefined
+  /** The model as it is to be run. */
+  readonly release: ModelRelease
   readonly clock: Clock
   readonly log: Logger
   readonly changed: (health: PipelineHealth) => void
+  readonly probationDecided: (verdict: ProbationVerdict) => void
 }
 
 /**
@@ -47,16 +44,6 @@ export function assemblePipeline(settings: EffectiveSettings, parts: AssemblyPar
     rule: settings.rule,
     model: settings.model.name,
   })
-  const spec = {
-    pipeline: settings.name,
-    rule: settings.rule,
-    model,
-    params: settings.params,
-    env: { ...parts.runnerEnvironment, ...settings.env },
-    ...(settings.python === undefined ? {} : { python: settings.python }),
-    ...(settings.memoryBytesMax === undefined ? {} : { memoryBytesMax: settings.memoryBytesMax }),
-  }
-  const inline = settings.workers === 0
   const ids = new ResultIds({ rule: settings.rule, model: model.name })
   return new Pipeline(
     {
@@ -66,10 +53,7 @@ export function assemblePipeline(settings: EffectiveSettings, parts: AssemblyPar
       createPool: (callbacks) =>
         new RunnerPool({
           size: Math.max(settings.workers, 1),
-          release: {
-            version: model.version,
-            create: markedRunners(spec, { inline, clock }, parts.mark),
-          },
+          release: parts.release,
           clock,
           random: Math.random,
           log,
@@ -88,6 +72,7 @@ export function assemblePipeline(settings: EffectiveSettings, parts: AssemblyPar
       // After the I/O of this turn: everything that one read brought is dispatched together.
       defer: (run) => void setImmediate(run),
       changed: parts.changed,
+      probationDecided: parts.probationDecided,
     },
     {
       orderBy: settings.orderBy,
@@ -96,27 +81,12 @@ export function assemblePipeline(settings: EffectiveSettings, parts: AssemblyPar
       holdsBack: settings.sink.qos === 1,
       batch: settings.batch,
       timeoutMs: settings.timeoutMs,
+      probation: settings.probation,
       attempts: settings.attempts,
       sharesHost: sharesHost(model),
       retained: settings.source.retained,
     },
   )
-}
-
-/** Each with a mark of its own in its environment, by which what it leaves behind is found and ended. */
-function markedRunners(
-  spec: RunnerSpec,
-  options: CreateRunnerOptions,
-  hostMark: string | undefined,
-): ModelRelease['create'] {
-  let number = 0
-  return (_index, listener) => {
-    // One in the host itself shares the mark of the host.
-    if (hostMark === undefined || options.inline) return createRunner(spec, listener, options)
-    const mark = childMark(hostMark, (number += 1))
-    const marked = { ...spec, env: { ...spec.env, [markVariable]: mark } }
-    return createRunner(marked, listener, { ...options, ended: () => void endAllOf(mark) })
-  }
 }
 
 /** Of all results of one version: encoded once, as long as they are one object. */

@@ -170,6 +170,7 @@ export class FleetChanges {
       why: cause,
       ...(model !== undefined && { modelVersion: model.version }),
       ...(replacement.kind === 'replaced' && { gapMs: replacement.gapMs }),
+      ...(replacement.kind === 'swapped' && { gapMs: 0 }),
     })
   }
 

@@ -5,7 +5,7 @@
  */
 import { Socket } from 'node:net'
 import { systemClock } from '../core/clock.ts'
-import { asEdgebootError, toWireError } from '../core/errors.ts'
+import { asEdgebootError, type EdgebootError, toWireError, type WireError } from '../core/errors.ts'
 import { limits } from '../core/limits.ts'
 import { createLogger } from '../core/log.ts'
 import { markVariable } from '../core/process-mark.ts'
@@ -13,6 +13,7 @@ import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
 import type { Pipeline } from '../pipeline/pipeline.ts'
 import { assemblePipeline } from './assemble-pipeline.ts'
 import { channelDescriptor, heartbeatIntervalMs, type ToHost } from './host-messages.ts'
+import { ModelReleases } from './model-releases.ts'
 import { endAllOfNow } from './orphan-sweep.ts'
 import { isChannel, ParentChannel } from './parent-channel.ts'
 import { watchParent } from './parent-watch.ts'
@@ -30,6 +31,7 @@ const parentsWordMs = 1000
 const mark = process.env[markVariable]
 
 let pipeline: Pipeline | undefined
+let releases: ModelReleases | undefined
 let stopping = false
 
 const channel = new ParentChannel(new Socket({ fd: channelDescriptor }), {
@@ -56,18 +58,41 @@ async function start(message: ToHost & { type: 'start' }): Promise<void> {
   process.title = message.pipeline.name
   // A model in this event loop may block it: the end of the channel would go unnoticed.
   if (message.pipeline.workers === 0 && mark !== undefined) process.on('exit', watchParent(mark))
-  const assembled = assemblePipeline(message.pipeline, {
-    model: message.model,
-    runnerEnvironment: message.runnerEnvironment,
-    mark,
-    clock: systemClock,
-    log,
+  const { pipeline: settings, model, judge, onProbation, runnerEnvironment } = message
+  const parts = { clock: systemClock, log }
+  releases = new ModelReleases(settings, { ...parts, runnerEnvironment, mark })
+  const release = releases.release({ model, runners: settings, judge })
+  const assembled = assemblePipeline(settings, {
+    ...parts,
+    model,
+    release,
     changed: stateChanged,
+    probationDecided: ({ passed, reason }) =>
+      channel.tell({ type: 'probation', passed, reason: reason.slice(0, reasonCharsMax) }),
   })
   pipeline = assembled
   setInterval(() => channel.beat(() => assembled.stats()), heartbeatIntervalMs)
-  assembled.load()
+  assembled.load({ onProbation })
   if (message.standby !== true) await assembled.connect()
+}
+
+async function swap({
+  requestId,
+  onProbation,
+  ...order
+}: ToHost & { type: 'swap' }): Promise<void> {
+  if (pipeline === undefined || releases === undefined) return
+  try {
+    await pipeline.swap(releases.release(order), onProbation)
+    channel.tell({ type: 'swap', requestId })
+  } catch (thrown) {
+    channel.tell({ type: 'swap', requestId, error: shortWireError(asEdgebootError(thrown)) })
+  }
+}
+
+function shortWireError(error: EdgebootError): WireError {
+  const { message, ...wire } = toWireError(error)
+  return { ...wire, message: message.slice(0, reasonCharsMax) }
 }
 
 /** What runners started does not end with them; the main process sweeps up after an ordered stop. */
@@ -93,10 +118,8 @@ function answer(message: ToHost & { type: 'stats' | 'trail' }, asked: Pipeline):
 function fail(thrown: unknown): void {
   const error = asEdgebootError(thrown)
   process.stderr.write(`${error.stack ?? error.message}\n`)
-  const { message, ...wire } = toWireError(error)
-  channel.sayLast(
-    { type: 'failed', error: { ...wire, message: message.slice(0, reasonCharsMax) } },
-    () => process.exit(error.exitCode),
+  channel.sayLast({ type: 'failed', error: shortWireError(error) }, () =>
+    process.exit(error.exitCode),
   )
 }
 
@@ -105,6 +128,7 @@ function obey(message: ToHost): void {
   else if (message.type === 'go') pipeline?.connect().catch(fail)
   else if (message.type === 'stop') stop(message.drainMs).catch(fail)
   else if (message.type === 'replay') pipeline?.replay()
+  else if (message.type === 'swap') swap(message).catch(fail)
   else if (pipeline !== undefined) answer(message, pipeline)
 }
 

@@ -3,8 +3,10 @@ import type { WireError } from '../core/errors.ts'
 import type { LogFields, LogLevel } from '../core/log.ts'
 import type { ModelPackage } from '../models/model-package.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
+import type { ProbationVerdict } from '../pipeline/probation.ts'
 import type { TrailView } from '../pipeline/trail.ts'
 import type { Direction } from './host-channel.ts'
+import type { ReleaseOrder } from './model-releases.ts'
 import type { PipelineState } from './system-view.ts'
 
 /** From the main process to a host. Plain JSON: it travels over a `HostChannel`. */
@@ -13,12 +15,25 @@ export type ToHost =
       readonly type: 'start'
       readonly pipeline: EffectiveSettings
       readonly model: ModelPackage
+      /** Its samples decide whether it may serve. */
+      readonly judge: boolean
+      /** It has to show yet that it is good. */
+      readonly onProbation: boolean
       /** The whole environment of the model. */
       readonly runnerEnvironment: Readonly<Record<string, string>>
       readonly logLevel: LogLevel
       /** Load the model, and connect to nothing until told to `go`: another host still serves. */
       readonly standby?: boolean
     }
+  /**
+   * Load another version of the model beside the one that serves, and let it take over. Holds nothing
+   * of the settings that a model may not read.
+   */
+  | ({
+      readonly type: 'swap'
+      readonly requestId: number
+      readonly onProbation: boolean
+    } & ReleaseOrder)
   /** To a host that stands by: the other one is gone, connect. */
   | { readonly type: 'go' }
   | { readonly type: 'stats'; readonly requestId: number }
@@ -44,6 +59,10 @@ export type FromHost =
   /** The answer to a question, or without one the heartbeat: it turns, and this is where it stands. */
   | { readonly type: 'stats'; readonly requestId?: number; readonly stats: PipelineStats }
   | { readonly type: 'trail'; readonly requestId: number; readonly trail: TrailView }
+  /** The model that was on probation has passed, or failed. */
+  | ({ readonly type: 'probation' } & ProbationVerdict)
+  /** The end of a swap; with an error when the version before goes on. */
+  | { readonly type: 'swap'; readonly requestId: number; readonly error?: WireError }
   | {
       readonly type: 'log'
       readonly level: LogLevel

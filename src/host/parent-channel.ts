@@ -12,6 +12,7 @@ const typesToHost: Readonly<Record<ToHost['type'], true>> = {
   go: true,
   stats: true,
   trail: true,
+  swap: true,
   replay: true,
   stop: true,
 }

@@ -1,5 +1,5 @@
 import { catalogue, type ErrorCode } from '../core/error-catalogue.ts'
-import type { ErrorDetails } from '../core/errors.ts'
+import type { ErrorDetails, WireError } from '../core/errors.ts'
 import { logLevels, type LogFields, type LogLevel } from '../core/log.ts'
 import { emptyStats } from '../pipeline/ledger.ts'
 import type { PipelineHealth } from '../pipeline/pipeline-health.ts'
@@ -9,7 +9,14 @@ import { hostFault } from './host-channel.ts'
 import type { FromHost } from './host-messages.ts'
 
 type HostState = PipelineHealth['state']
-const hostStates: readonly HostState[] = ['STARTING', 'READY', 'DRAINING', 'BACKOFF', 'BROKEN']
+const hostStates: readonly HostState[] = [
+  'STARTING',
+  'WARMING',
+  'READY',
+  'DRAINING',
+  'BACKOFF',
+  'BROKEN',
+]
 /** Longest text that says why; a host cuts its own. */
 export const reasonCharsMax = 8192
 /** Who speaks is for the main process to say. */
@@ -36,6 +43,8 @@ const parsers: Readonly<Record<FromHost['type'], (body: Record<string, unknown>)
   trail: parseTrail,
   log: parseLog,
   failed: parseFailed,
+  swap: parseSwap,
+  probation: parseProbation,
 }
 
 function parseState({ state, reason, engine }: Record<string, unknown>): FromHost {
@@ -69,6 +78,21 @@ function parseLog({ level, event, fields }: Record<string, unknown>): FromHost {
 }
 
 function parseFailed({ error }: Record<string, unknown>): FromHost {
+  return { type: 'failed', error: wireErrorOf(error) }
+}
+
+function parseSwap({ requestId, error }: Record<string, unknown>): FromHost {
+  if (!isCount(requestId)) throw hostFault('the end of a swap that nobody asked for')
+  const told = { type: 'swap', requestId } as const
+  return error === undefined ? told : { ...told, error: wireErrorOf(error) }
+}
+
+function parseProbation({ passed, reason }: Record<string, unknown>): FromHost {
+  if (typeof passed !== 'boolean' || !isText(reason)) throw hostFault('a verdict that is none')
+  return { type: 'probation', passed, reason }
+}
+
+function wireErrorOf(error: unknown): WireError {
   if (!isRecord(error)) throw hostFault('a failure without its error')
   const { code, message, fix, details } = error
   const isKnown = typeof code === 'string' && Object.hasOwn(catalogue, code)
@@ -77,8 +101,7 @@ function parseFailed({ error }: Record<string, unknown>): FromHost {
   }
   const { where, ...more } = fieldsOf(details)
   const told: ErrorDetails = isText(where) ? { ...more, where } : more
-  const wire = { code: code as ErrorCode, message, fix, details: told }
-  return { type: 'failed', error: wire }
+  return { code: code as ErrorCode, message, fix, details: told }
 }
 
 /** Facts for a line of the log, which cuts what is deep or long: without those that only the main process may add. */

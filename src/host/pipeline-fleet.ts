@@ -98,7 +98,7 @@ export class PipelineFleet implements SystemView {
     if (member === undefined) return { kind: 'stopped' }
     const target = this.#target(settings, model)
     const replacement = await member.supervisor.replace(target, drainMs)
-    if (replacement.kind === 'replaced' || replacement.kind === 'begun') this.#note(settings)
+    if (replacement.kind !== 'refused' && replacement.kind !== 'stopped') this.#note(settings)
     return replacement
   }
 

@@ -1,46 +1,22 @@
-import type { ModelSource, PipelineSettings } from '../config/settings.ts'
+import type { PipelineSettings } from '../config/settings.ts'
 import { RestartPolicy, type RestartDecision } from '../core/backoff.ts'
-import type { Clock, Timer } from '../core/clock.ts'
+import type { Timer } from '../core/clock.ts'
 import { asEdgebootError, errorClause, type EdgebootError } from '../core/errors.ts'
-import type { Logger } from '../core/log.ts'
+import { limits } from '../core/limits.ts'
 import type { ModelPackage } from '../models/model-package.ts'
+import type { ProbationVerdict } from '../pipeline/probation.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
 import type { FromHost } from './host-messages.ts'
-import type { StartHostProcess } from './host-process.ts'
 import { PipelineBooks } from './pipeline-books.ts'
-import type { ReadHostRecord } from './recorder/host-record.ts'
-import type { PipelineTarget, Replacement } from './replacement.ts'
-import { startOrder, type StartSurroundings } from './start-order.ts'
-import { SupervisedHost } from './supervised-host.ts'
-import type { PipelineState, PipelineStatus } from './system-view.ts'
-
-/** What a supervisor needs from around it. */
-export interface PipelineSupervisorOptions extends StartSurroundings {
-  readonly pipeline: PipelineSettings
-  /** Gets a model onto the disk; called again when it failed for a reason that may pass. */
-  readonly resolveModel: (
-    model: ModelSource,
-    onState: (state: 'FETCHING' | 'VERIFYING', detail: string) => void,
-  ) => Promise<ModelPackage>
-  /** Hears of every package that is loaded and serves. Must not throw. */
-  readonly tookOver: (model: ModelPackage) => void
-  readonly startHost: StartHostProcess
-  readonly readHostRecord: ReadHostRecord
-  readonly hostEnvironment: Readonly<Record<string, string>>
-  readonly clock: Clock
-  readonly random: () => number
-  readonly log: Logger
-}
-
-/** A host that stands by to take over. */
-interface Successor {
-  readonly host: SupervisedHost
-  /** Resolves with nothing when its model is loaded, else with the reason why that failed. */
-  readonly loaded: Promise<string | undefined>
-  /** Of what it died before its turn came. */
-  ended?: EdgebootError
-}
+import { ModelUpdates, type ModelStanding } from './model-updates.ts'
+import { firstModels, PipelineExchange } from './pipeline-exchange.ts'
+import type { LoadedTarget, PipelineTarget, Replacement } from './replacement.ts'
+import { launchHost, type LaunchSuccessor, standBy, type Successor } from './launch-host.ts'
+import { StateRecord } from './state-record.ts'
+import type { SupervisedHost } from './supervised-host.ts'
+import type { PipelineSupervisorOptions } from './supervisor-options.ts'
+import type { PipelineStatus } from './system-view.ts'
 
 /**
  * Keeps one pipeline alive: gets its model, starts its host, restarts a host that dies or falls
@@ -52,10 +28,15 @@ export class PipelineSupervisor {
   readonly #options: PipelineSupervisorOptions
   #pipeline: PipelineSettings
   #model: ModelPackage | undefined
+  #standing: ModelStanding = 'new'
+  /** What served before it, in an earlier run. */
+  #before: ModelPackage | undefined
+  /** What is to take over as soon as what served before does again. */
+  #candidate: ModelPackage | undefined
+  readonly #updates: ModelUpdates
+  readonly #exchange: PipelineExchange
   #policy: RestartPolicy
-  #state: PipelineState = 'NEW'
-  #since: number
-  #reason = 'not started yet'
+  readonly #record: StateRecord
   #host: SupervisedHost | undefined
   /** The policy knows that the model of this host was loaded. */
   #hasStarted = false
@@ -75,9 +56,11 @@ export class PipelineSupervisor {
   constructor(options: PipelineSupervisorOptions) {
     this.#options = options
     this.#pipeline = options.pipeline
+    this.#updates = new ModelUpdates(options)
     this.#books = new PipelineBooks(options.readHostRecord)
     this.#policy = new RestartPolicy(options.clock, options.random)
-    this.#since = options.clock.now()
+    this.#record = new StateRecord({ ...options, changed: () => this.#begun.resolve() })
+    this.#exchange = this.#createExchange()
   }
 
   /** What it is, or is about to be. */
@@ -88,15 +71,15 @@ export class PipelineSupervisor {
   get status(): PipelineStatus {
     const { name, rule, model } = this.#pipeline
     const { pid, engine } = this.#host ?? {}
+    const update = this.#updates.status
     return {
       name,
       rule,
       model: model.name,
-      state: this.#state,
-      since: this.#since,
-      reason: this.#reason,
+      ...this.#record.view,
       restarts: this.#restarts,
       ...(this.#model === undefined ? {} : { modelVersion: this.#model.version }),
+      ...(update === undefined ? {} : { update }),
       ...(engine === undefined ? {} : { engine }),
       ...(pid === undefined ? {} : { pid }),
     }
@@ -148,7 +131,7 @@ export class PipelineSupervisor {
     this.#stopping = true
     this.#begun.resolve()
     this.#retry?.cancel()
-    if (this.#host !== undefined) this.#leave('stopping')
+    if (this.#host !== undefined) this.#record.leave('stopping')
     await Promise.all([this.#host?.stop(drainMs), this.#successor?.host.stop(0)])
   }
 
@@ -164,7 +147,7 @@ export class PipelineSupervisor {
     this.#retry?.cancel()
     this.#unfollowed = undefined
     if (this.#host === undefined) return
-    this.#become('DRAINING', reason)
+    this.#record.become('DRAINING', reason)
     await this.#host.stop(drainMs)
   }
 
@@ -177,44 +160,74 @@ export class PipelineSupervisor {
   }
 
   /**
-   * Exchanges the host for one with other settings or another model, with the smallest gap: the new
+   * Changes over to other settings or another model. Where only the model is another, its host
+   * exchanges that by itself, without a gap. Else the host is exchanged, with the smallest gap: the new
    * one loads its model beside the old one, which goes on meanwhile; then the old one drains and
    * leaves, and only then does the new one connect, under the same client ids and with the same
-   * spool. A model that cannot be loaded refuses the exchange, unless the old one does not serve
-   * either. One at a time; never rejects.
+   * spool. A model that cannot be loaded, or does not pass its samples, refuses the exchange, unless
+   * the old one does not serve either. One after the other; never rejects.
    */
-  async replace(target: PipelineTarget, drainMs: number): Promise<Replacement> {
-    if (this.#stopping) return { kind: 'stopped' }
-    const { model } = target
-    if (!this.serves || model === undefined) {
-      await this.halt(drainMs, 'makes room for a new start')
-      this.begin(target)
-      return this.#stopping ? { kind: 'stopped' } : { kind: 'begun' }
-    }
-    const successor = this.#standBy({ ...target, model })
-    this.#successor = successor
-    const reason = await successor.loaded
-    if (this.#stopping) return { kind: 'stopped' }
-    if (reason !== undefined) {
-      this.#successor = undefined
-      await successor.host.stop(0)
-      this.#unfollowed?.()
-      this.#unfollowed = undefined
-      return { kind: 'refused', reason }
-    }
-    const { clock } = this.#options
-    const silentFrom = clock.monotonic()
-    await this.halt(drainMs, 'hands over to its successor')
-    if (this.#stopping) return { kind: 'stopped' }
+  replace(target: PipelineTarget, drainMs: number): Promise<Replacement> {
+    return this.#exchange.forward(target, drainMs)
+  }
+
+  #createExchange(): PipelineExchange {
+    const { verdicts, clock } = this.#options
+    return new PipelineExchange({
+      updates: this.#updates,
+      verdicts,
+      clock,
+      isStopping: () => this.#stopping,
+      serving: () => {
+        const [now, host] = [this.#loaded, this.#host]
+        return this.serves && now && host ? { ...now, host } : undefined
+      },
+      halt: (drainMs, reason) => this.halt(drainMs, reason),
+      begin: (target, standing) => {
+        this.#standing = standing
+        this.begin(target)
+      },
+      standBy: (target, standing) => this.#standBy(target, standing),
+      dismiss: (successor) => this.#dismiss(successor),
+      adopt: (successor, target, standing, from) => {
+        this.#successor = undefined
+        this.#take(target)
+        this.#standing = standing
+        this.#adopt(successor, from)
+      },
+      swapped: (target, standing, from) => {
+        this.#pipeline = target.pipeline
+        this.#model = target.model
+        this.#standing = standing
+        this.#tellOfTakeover(from)
+      },
+    })
+  }
+
+  async #dismiss({ host }: Successor): Promise<void> {
     this.#successor = undefined
-    this.#take(target)
-    this.#adopt(successor)
-    return { kind: 'replaced', gapMs: Math.round(clock.monotonic() - silentFrom) }
+    await host.stop(0)
+    this.#unfollowed?.()
+    this.#unfollowed = undefined
+  }
+
+  get #loaded(): LoadedTarget | undefined {
+    return this.#model && { pipeline: this.#pipeline, model: this.#model }
+  }
+
+  #probationTold({ passed, reason }: ProbationVerdict): void {
+    if (passed) {
+      this.#updates.passed(reason)
+      this.#standing = 'proven'
+      return
+    }
+    const back = this.#updates.failed(reason)
+    if (back !== undefined) this.#exchange.back(back)
   }
 
   /** Whether it has a model that is loaded: worth keeping when its successor fails. */
   get serves(): boolean {
-    return this.#host?.engine !== undefined && this.#state !== 'BROKEN'
+    return this.#host?.engine !== undefined && this.#record.view.state !== 'BROKEN'
   }
 
   async #obtainModel(): Promise<void> {
@@ -223,17 +236,29 @@ export class PipelineSupervisor {
     const isLate = (): boolean => this.#stopping || attempt !== this.#attempt
     try {
       const found = await this.#options.resolveModel(this.#pipeline.model, (state, detail) => {
-        if (!isLate()) this.#become(state, detail)
+        if (!isLate()) this.#record.become(state, detail)
       })
       if (isLate()) return
-      this.#model = found
-      this.#startHost(found)
+      const first = await firstModels(this.#options.verdicts, this.#pipeline, found)
+      if (isLate()) return
+      this.#model = first.model
+      this.#standing = first.standing
+      this.#before = first.before
+      this.#candidate = first.candidate
+      this.#startHost(first.model)
     } catch (thrown) {
       if (isLate()) return
       const error = asEdgebootError(thrown)
       // A server that is away is no fault of the model: tried for ever.
       this.#follow(this.#policy.failedToStart({ counts: !error.retryable }), error)
     }
+  }
+
+  /** What served before does, or cannot: it is the turn of what was found. */
+  #updateToCandidate(): void {
+    const model = this.#candidate
+    this.#candidate = undefined
+    if (model !== undefined) void this.replace({ pipeline: this.#pipeline, model }, limits.drainMs)
   }
 
   #take({ pipeline, model }: PipelineTarget): void {
@@ -246,53 +271,39 @@ export class PipelineSupervisor {
 
   #startHost(model: ModelPackage): void {
     if (this.#stopping) return
-    this.#become('STARTING', 'starting the host process')
+    this.#record.become('STARTING', 'starting the host process')
     this.#hasStarted = false
-    this.#host = this.#launch({ pipeline: this.#pipeline, model }, false)
+    this.#host = this.#launch({ pipeline: this.#pipeline, model }, this.#standing)
   }
 
-  #standBy(target: Required<PipelineTarget>): Successor {
-    const { promise, resolve } = Promise.withResolvers<string | undefined>()
-    const host = this.#launch(target, true, (message) => {
-      if (message instanceof Error) {
-        successor.ended = message
-        resolve(errorClause(message))
-      } else if (message.engine !== undefined) resolve(undefined)
-      else if (message.state === 'BACKOFF' || message.state === 'BROKEN') resolve(message.reason)
-    })
-    const successor: Successor = { host, loaded: promise }
-    return successor
+  #standBy(target: LoadedTarget, standing: ModelStanding): Successor {
+    const launch: LaunchSuccessor = (heard) => this.#launch(target, standing, heard)
+    return (this.#successor = standBy(launch))
   }
 
-  /** @param heard - Hears of its state, or its end, while it stands by. */
+  /** @param heard - Hears of its state, or its end, while it stands by; absent: it does not. */
   #launch(
-    target: Required<PipelineTarget>,
-    standby: boolean,
-    heard: (message: (FromHost & { type: 'state' }) | EdgebootError) => void = () => {},
+    target: LoadedTarget,
+    standing: ModelStanding,
+    heard?: Parameters<LaunchSuccessor>[0],
   ): SupervisedHost {
-    const { startHost, hostEnvironment, clock, log } = this.#options
-    const order = startOrder(target, this.#options)
-    const host: SupervisedHost = new SupervisedHost(
-      {
-        order: standby ? { ...order, standby } : order,
-        environment: hostEnvironment,
-        startHost,
-        clock,
-        log,
+    const isNow = (): boolean => host === this.#host
+    const standby = heard !== undefined
+    const host: SupervisedHost = launchHost(this.#options, target, standing, standby, {
+      state: (message) => (isNow() ? this.#stateTold(message) : heard?.(message)),
+      stats: (stats) => {
+        if (isNow()) this.#books.told(stats)
       },
-      {
-        state: (message) => (host === this.#host ? this.#stateTold(message) : heard(message)),
-        stats: (stats) => {
-          if (host === this.#host) this.#books.told(stats)
-        },
-        exited: (error) => (host === this.#host ? this.#exited(error) : heard(error)),
+      probation: (verdict) => {
+        if (isNow()) this.#probationTold(verdict)
       },
-    )
+      exited: (error) => (isNow() ? this.#exited(error) : heard?.(error)),
+    })
     return host
   }
 
   /** What stood by is the host from now on. */
-  #adopt({ host, ended }: Successor): void {
+  #adopt({ host, ended }: Successor, from: LoadedTarget | undefined): void {
     this.#policy.started()
     if (ended !== undefined) {
       this.#follow(this.#policy.died(), ended)
@@ -300,9 +311,9 @@ export class PipelineSupervisor {
     }
     this.#host = host
     this.#hasStarted = true
-    this.#become('STARTING', 'connecting')
+    this.#record.become('STARTING', 'connecting')
     host.go()
-    this.#tellOfTakeover()
+    this.#tellOfTakeover(from)
   }
 
   #stateTold({ state, reason, engine }: FromHost & { type: 'state' }): void {
@@ -310,22 +321,32 @@ export class PipelineSupervisor {
     if (engine !== undefined && !this.#hasStarted) {
       this.#hasStarted = true
       this.#policy.started()
-      this.#tellOfTakeover()
+      this.#tellOfTakeover(this.#before && { pipeline: this.#pipeline, model: this.#before })
+      this.#updateToCandidate()
+    } else if (!this.#hasStarted && state !== 'STARTING' && state !== 'WARMING') {
+      this.#updateToCandidate()
     }
-    if (!this.#stopping && !this.#halting) this.#become(state, reason)
+    if (!this.#stopping && !this.#halting) this.#record.become(state, reason)
   }
 
-  #tellOfTakeover(): void {
-    if (this.#model !== undefined) this.#options.tookOver(this.#model)
+  #tellOfTakeover(from: LoadedTarget | undefined): void {
+    const now = this.#loaded
+    if (now !== undefined) this.#updates.tookOver(from, now, this.#standing)
+    if (this.#standing === 'new') this.#standing = 'served'
   }
 
   #exited(error: EdgebootError): void {
     const last = this.#books.close(this.#pipeline, this.#host?.pid)
     this.#host = undefined
-    if (this.#stopping) this.#leave('stopped')
+    if (this.#stopping) this.#record.leave('stopped')
     if (this.#stopping || this.#halting) return
     // It may die of its first message before its word that it has started is heard.
     const hasStarted = this.#hasStarted || last?.hasServed === true
+    const back = this.#updates.failed(errorClause(error))
+    if (back !== undefined) {
+      this.#take(back)
+      this.#standing = 'proven'
+    }
     // A message that kills its host is held against it, not against the model.
     const decision = hasStarted ? this.#policy.died(last?.kind) : this.#policy.failedToStart()
     if (this.#successor === undefined) {
@@ -333,7 +354,7 @@ export class PipelineSupervisor {
       return
     }
     // No third one: if that fails, this one is restarted.
-    this.#become('STARTING', `${errorClause(error)}; its successor is loading`)
+    this.#record.become('STARTING', `${errorClause(error)}; its successor is loading`)
     this.#unfollowed = () => this.#follow(decision, error)
   }
 
@@ -344,13 +365,13 @@ export class PipelineSupervisor {
     const fields = { code: error.code, error: error.message, fix: error.fix, ...error.details }
     if (decision.action === 'give-up') {
       const times = `given up after ${decision.failures} failures to start`
-      this.#become('BROKEN', `${what}; ${times}`)
+      this.#record.become('BROKEN', `${what}; ${times}`)
       log.error('pipeline.broken', fields)
       return
     }
     const { delayMs } = decision
     const next = `next attempt in ${(delayMs / 1000).toFixed(1)} s`
-    this.#become('BACKOFF', `${what}; ${next}`)
+    this.#record.become('BACKOFF', `${what}; ${next}`)
     log.warn('pipeline.retry', { ...fields, delayMs })
     this.#retry = this.#options.clock.after(delayMs, () => {
       const model = this.#model
@@ -361,21 +382,5 @@ export class PipelineSupervisor {
         this.#startHost(model)
       }
     })
-  }
-
-  /** One that is broken stays so to the end: why is worth more than that it was stopped. */
-  #leave(reason: string): void {
-    if (this.#state !== 'BROKEN') this.#become('DRAINING', reason)
-  }
-
-  #become(state: PipelineState, reason: string): void {
-    if (state === this.#state && reason === this.#reason) return
-    if (state !== this.#state) this.#since = this.#options.clock.now()
-    const was = this.#state
-    this.#state = state
-    this.#begun.resolve()
-    this.#reason = reason
-    const level = state === 'BROKEN' ? 'error' : 'info'
-    if (state !== was) this.#options.log.log(level, 'pipeline.state', { state, was, reason })
   }
 }

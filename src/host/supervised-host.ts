@@ -1,10 +1,12 @@
 import { EdgebootError, fromWireError } from '../core/errors.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
+import type { ProbationVerdict } from '../pipeline/probation.ts'
 import type { PipelineStats } from '../pipeline/pipeline-stats.ts'
 import { emptyTrail, type TrailView } from '../pipeline/trail.ts'
 import { heartbeatIntervalMs, type FromHost, type ToHost } from './host-messages.ts'
 import type { HostProcess, StartHostProcess } from './host-process.ts'
+import type { ReleaseOrder } from './model-releases.ts'
 import { HostQuestions } from './host-questions.ts'
 
 /** Silence after which a host is taken for hung, if it stays silent for another check. */
@@ -29,6 +31,8 @@ export interface SupervisedHostListener {
   state(message: FromHost & { readonly type: 'state' }): void
   /** Its own counts, those of earlier hosts left out. */
   stats(stats: PipelineStats): void
+  /** Its model, on probation, has passed or failed. */
+  probation(verdict: ProbationVerdict): void
   /** It is gone: the error that it told of or died of. */
   exited(error: EdgebootError): void
 }
@@ -54,6 +58,9 @@ export class SupervisedHost {
   /** The counts go to the listener, asked for or not: an answer is but the sign that they did. */
   readonly #statsQuestions: HostQuestions<undefined>
   readonly #trailQuestions: HostQuestions<TrailView>
+  /** The end of the swap that is under way, if one is. */
+  #swap: PromiseWithResolvers<EdgebootError | undefined> | undefined
+  #swaps = 0
 
   constructor(options: SupervisedHostOptions, listener: SupervisedHostListener) {
     this.#options = options
@@ -110,6 +117,22 @@ export class SupervisedHost {
     return this.#trailQuestions.ask((requestId) => this.#process.send({ ...question, requestId }))
   }
 
+  /**
+   * Lets another version of the model take over. One at a time; how long it takes is limited by the
+   * time that a model has to load and to answer each of its samples.
+   *
+   * @returns Why it did not; the version before goes on, if the host does.
+   */
+  async swap(
+    order: ReleaseOrder & { readonly onProbation: boolean },
+  ): Promise<EdgebootError | undefined> {
+    if (this.#isGone || this.#isLeaving) return goneMeanwhile()
+    this.#swap = Promise.withResolvers()
+    this.#swaps += 1
+    this.#process.send({ type: 'swap', requestId: this.#swaps, ...order })
+    return await this.#swap.promise
+  }
+
   /** Lets it look for dead letters to be run again. */
   replay(): void {
     this.#process.send({ type: 'replay' })
@@ -144,6 +167,11 @@ export class SupervisedHost {
       if (requestId !== undefined) this.#statsQuestions.answered(requestId, undefined)
     } else if (message.type === 'trail') {
       this.#trailQuestions.answered(message.requestId, message.trail)
+    } else if (message.type === 'swap') {
+      if (message.requestId !== this.#swaps) return
+      this.#swap?.resolve(message.error && fromWireError(message.error))
+    } else if (message.type === 'probation') {
+      this.#listener.probation(message)
     } else if (message.type === 'log') {
       this.#log.log(message.level, message.event, message.fields)
     } else if (message.type === 'failed') {
@@ -198,8 +226,13 @@ export class SupervisedHost {
         details: { pid, exitCode: code, signal, lastLines },
       })
     this.#listener.exited(error)
+    this.#swap?.resolve(error)
     this.#statsQuestions.giveUp()
     this.#trailQuestions.giveUp()
     this.#gone.resolve()
   }
+}
+
+function goneMeanwhile(): EdgebootError {
+  return new EdgebootError('HOST_EXITED', 'the host stops')
 }

@@ -15,6 +15,20 @@ export type PipelineState =
   | 'BACKOFF'
   | 'BROKEN'
 
+/** A version of a model that is not, or not for good, in effect. */
+export interface UpdateStatus {
+  readonly version: string
+  /**
+   * `loading`: beside the version that serves. `refused`: it did not pass the gate. `probation`: it
+   * serves, and may be rolled back. `rolled-back`: it failed its probation.
+   */
+  readonly state: 'loading' | 'refused' | 'probation' | 'rolled-back'
+  /** One sentence. */
+  readonly reason: string
+  /** Milliseconds since 1970. */
+  readonly since: number
+}
+
 /** What is known of one pipeline without asking its host. */
 export interface PipelineStatus {
   readonly name: string
@@ -22,6 +36,8 @@ export interface PipelineStatus {
   readonly model: string
   /** Absent until the package is on the disk. */
   readonly modelVersion?: string
+  /** The last version that came, unless it is in effect. */
+  readonly update?: UpdateStatus
   /** Such as `Python 3.11.2 (/usr/bin/python3)`; absent until it is loaded. */
   readonly engine?: string
   readonly state: PipelineState

@@ -275,21 +275,44 @@ export class ModelStore {
     return kept
   }
 
+  /**
+   * What served before a package and may serve again; `undefined` when there is nothing. Never rejects.
+   */
+  async predecessor(
+    source: ModelSource,
+    { sha256 }: Pick<ModelPackage, 'sha256'>,
+  ): Promise<ModelPackage | undefined> {
+    if (sha256 === undefined) return undefined
+    const { active, previous } = await this.versions.read(source.name)
+    return await this.#firstUsable(source, [active, previous], sha256).catch(() => undefined)
+  }
+
   /** What served before, else what the address gave last, else a folder put there by hand. */
   async #previous(source: ModelSource): Promise<ModelPackage | undefined> {
+    const { active, previous, origins } = await this.versions.read(source.name)
+    const found = await this.#firstUsable(source, [active, previous, ...origins])
+    if (found !== undefined) return found
+    if (this.#settings.require !== 'none') return undefined
+    const placed = await this.#reader.placed(source).catch(() => undefined)
+    return placed === undefined ? undefined : await this.#reader.fromFolder(source, placed)
+  }
+
+  async #firstUsable(
+    source: ModelSource,
+    candidates: readonly ({ readonly sha256: string } | undefined)[],
+    except?: string,
+  ): Promise<ModelPackage | undefined> {
     const record = await this.versions.read(source.name)
-    const { active, previous, origins } = record
-    for (const sha256 of [active, previous, ...origins].map((one) => one?.sha256)) {
-      if (sha256 === undefined || heldVersion(record, sha256) !== undefined) continue
+    for (const sha256 of candidates.map((one) => one?.sha256)) {
+      if (sha256 === undefined || sha256 === except) continue
+      if (heldVersion(record, sha256) !== undefined) continue
       const stored = await this.#store.find(sha256)
       if (stored === undefined || !isProvenBy(stored.proof, this.#settings)) continue
       // One that cannot be started is no help; what is thrown then is why the new one failed.
       const found = await this.#reader.fromStored(source, stored).catch(() => undefined)
       if (found !== undefined) return found
     }
-    if (this.#settings.require !== 'none') return undefined
-    const placed = await this.#reader.placed(source).catch(() => undefined)
-    return placed === undefined ? undefined : await this.#reader.fromFolder(source, placed)
+    return undefined
   }
 
   /** A configured digest proves what it matches, whether it was configured when that was fetched or not. */

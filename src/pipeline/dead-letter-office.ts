@@ -36,6 +36,8 @@ export interface DeadLetterOfficeParts {
   readonly occasionally: OccasionalLog
   readonly defer: (run: () => void) => void
   readonly endings: Endings
+  /** Of the model that serves now. */
+  readonly version: () => string
   /** How many replays the pipeline could take in now. */
   readonly room: () => number
   readonly inject: (origin: MessageInMotion) => void
@@ -118,6 +120,12 @@ export class DeadLetterOffice {
     this.#parts.ledger.deadLettered()
     this.#parts.endings.finish(origin)
     return replay.letter.id
+  }
+
+  /** Takes a message that cannot be read, and so was given to no model. @returns As {@link giveUp}. */
+  undecodable(origin: MessageInMotion, failure: Failure): string | undefined {
+    const version = this.#parts.version()
+    return this.giveUp(origin, { device: undefined, version, attempts: 0 }, failure)
   }
 
   /** Looks for letters that somebody wants to be replayed. */

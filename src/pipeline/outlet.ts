@@ -15,6 +15,8 @@ export interface OutletParts {
   readonly resultProperties: ResultProperties
   /** Of the model, for a task that it was given. */
   readonly versionOf: (task: Task) => string
+  /** A task is through with the model; that it failed there is what speaks against it. */
+  readonly answered: (task: Task, isError: boolean) => void
   readonly idOf: (task: Task) => string
   readonly occasionally: OccasionalLog
   readonly published: (task: Task, bytes: number) => void
@@ -61,6 +63,7 @@ export class Outlet {
 
   /** The model answered. */
   outcome(task: Task, outcome: InferOutcome): void {
+    this.#parts.answered(task, outcome.kind === 'error')
     if (outcome.kind === 'value') {
       this.#publish(task, outcome.payload)
     } else if (outcome.kind === 'empty') {
@@ -86,6 +89,7 @@ export class Outlet {
 
   /** Runner after runner died with it. */
   givenUp(task: Task, error: EdgebootError): void {
+    this.#parts.answered(task, true)
     const kind = error.code === 'RUNNER_DEADLINE' ? 'deadline' : 'crash'
     const { where, stack } = error.details
     this.#parts.why(kind, error.message)

@@ -3,7 +3,7 @@ import type { PoolState } from './runner-pool.ts'
 
 /** State of a pipeline as its host sees it, with the reason in one sentence. */
 export interface PipelineHealth {
-  readonly state: 'STARTING' | 'READY' | 'DRAINING' | 'BACKOFF' | 'BROKEN'
+  readonly state: 'STARTING' | 'WARMING' | 'READY' | 'DRAINING' | 'BACKOFF' | 'BROKEN'
   readonly reason: string
   readonly engine: string | undefined
 }
@@ -37,5 +37,6 @@ export function pipelineHealth(parts: HealthParts): PipelineHealth {
     state.status !== 'connected' && state.status !== 'connecting'
   const backsOff =
     pool.status === 'backoff' || waits(source) || waits(sink) || deadLetters !== undefined
-  return { state: backsOff ? 'BACKOFF' : 'STARTING', reason: reasons.join('; '), engine }
+  const starts = pool.status === 'warming' ? 'WARMING' : 'STARTING'
+  return { state: backsOff ? 'BACKOFF' : starts, reason: reasons.join('; '), engine }
 }

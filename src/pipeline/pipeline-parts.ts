@@ -1,4 +1,4 @@
-import type { OrderBy, WhenFull } from '../config/settings.ts'
+import type { OrderBy, ProbationSettings, WhenFull } from '../config/settings.ts'
 import type { Clock } from '../core/clock.ts'
 import type { Logger } from '../core/log.ts'
 import type { Sink, Source, SourceMessage } from '../transport/transport.ts'
@@ -6,6 +6,7 @@ import type { DeadLetterHandling } from './dead-letter-office.ts'
 import type { Matcher } from './match.ts'
 import type { ResultProperties } from './outlet.ts'
 import type { PipelineHealth } from './pipeline-health.ts'
+import type { ProbationVerdict } from './probation.ts'
 import type { Recorder } from './recorder.ts'
 import type { RunnerPool } from './runner-pool.ts'
 
@@ -28,6 +29,8 @@ export interface PipelineParts {
   readonly clock: Clock
   readonly log: Logger
   readonly defer: (run: () => void) => void
+  /** A release that was on probation has passed, or failed. */
+  readonly probationDecided: (verdict: ProbationVerdict) => void
   /** State or reason changed. */
   readonly changed: (health: PipelineHealth) => void
 }
@@ -43,6 +46,8 @@ export interface PipelineLimits {
   readonly holdsBack: boolean
   readonly batch: { readonly size: number; readonly delayMs: number }
   readonly timeoutMs: number
+  /** What a release on probation has to show; absent: none is. */
+  readonly probation: ProbationSettings | undefined
   readonly attempts: number
   /** Runners are threads of the host, or the host itself: one that dies may take it along. */
   readonly sharesHost: boolean

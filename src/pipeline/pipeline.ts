@@ -16,6 +16,7 @@ import { Outlet } from './outlet.ts'
 import { pipelineHealth, type PipelineHealth } from './pipeline-health.ts'
 import type { PipelineLimits, PipelineParts } from './pipeline-parts.ts'
 import type { PipelineStats } from './pipeline-stats.ts'
+import { createProbation, type Probation } from './probation.ts'
 import { RecordKeeper } from './record-keeper.ts'
 import type { RunnerPool } from './runner-pool.ts'
 import { fatalError } from './suspects.ts'
@@ -55,12 +56,14 @@ export class Pipeline {
   readonly #broken: BrokenModel
   #draining = false
   readonly #drain: Drain
+  readonly #probation: Probation | undefined
 
   constructor(parts: PipelineParts, limitsOfThis: PipelineLimits) {
     this.#parts = parts
     this.#limits = limitsOfThis
     this.#drain = new Drain(parts.clock)
     this.#trail = new Trail(parts.clock)
+    this.#probation = createProbation(parts, limitsOfThis)
     this.#occasionally = new OccasionalLog(parts.log, parts.clock)
     this.#records = new RecordKeeper({
       recorder: parts.recorder,
@@ -86,6 +89,7 @@ export class Pipeline {
       sharedProperties: (version) => parts.resultProperties.shared(version),
       occasionally: this.#occasionally,
       endings: this.#endings,
+      version: () => this.#pool.release.version,
       room: () => this.#roomForReplays,
       inject: (origin) => this.#intake.take(origin),
       changed: () => {
@@ -103,10 +107,7 @@ export class Pipeline {
       // At once: the clock need not be asked again.
       dropped: (origin, reason, device) =>
         this.#endings.dropped(origin, reason, device, origin.receivedAtMs),
-      undecodable: (origin, failure) => {
-        const { version } = this.#pool.release
-        this.#office.giveUp(origin, { device: undefined, version, attempts: 0 }, failure)
-      },
+      undecodable: (origin, failure) => this.#office.undecodable(origin, failure),
       why: (reason, text) => this.#trail.explain(reason, text),
     })
     this.#admission = new Admission({
@@ -127,6 +128,7 @@ export class Pipeline {
       resultTopic: parts.resultTopic,
       resultProperties: parts.resultProperties,
       versionOf: (task) => this.#versionOf(task),
+      answered: (task, isError) => this.#probation?.answered(task, isError),
       idOf: this.#records.idOf,
       occasionally: this.#occasionally,
       published: (task, bytes) => this.#endings.published(task, bytes),
@@ -169,8 +171,11 @@ export class Pipeline {
   /**
    * Begins to load the model, and touches nothing else: no connection, no file. So one pipeline
    * can wait, loaded, beside another that still has its client ids and its spool.
+   *
+   * @param options.onProbation - Whether the model has to show yet that it is good.
    */
-  load(): void {
+  load(options: { readonly onProbation: boolean } = { onProbation: false }): void {
+    if (options.onProbation) this.#probation?.expect()
     this.#pool.start()
   }
 
@@ -199,8 +204,9 @@ export class Pipeline {
    *
    * @throws why it cannot be loaded; the one before goes on.
    */
-  async swap(release: ModelRelease): Promise<void> {
+  async swap(release: ModelRelease, onProbation: boolean): Promise<void> {
     await this.#pool.swap(release)
+    this.#probation?.tookOver(release, onProbation)
   }
 
   /** Runs the dead letters again that are marked for it, soon. */
@@ -215,6 +221,7 @@ export class Pipeline {
    */
   async stop(drainMs: number): Promise<void> {
     this.#draining = true
+    this.#probation?.end()
     this.#office.drain()
     this.#parts.source.drain()
     this.#changed()
@@ -351,6 +358,7 @@ export class Pipeline {
   }
 
   #poolChanged(): void {
+    this.#probation?.poolChanged(this.#pool)
     if (this.#broken.note(this.#pool.state.status === 'broken')) {
       this.#admission.noticeRoom()
       this.#noticeEmpty()

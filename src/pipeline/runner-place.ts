@@ -10,7 +10,7 @@ export interface RunnerPlace {
   readonly index: number
   readonly release: ModelRelease
   readonly policy: RestartPolicy
-  status: 'starting' | 'ready' | 'backoff' | 'broken' | 'stopped'
+  status: 'starting' | 'warming' | 'ready' | 'backoff' | 'broken' | 'stopped'
   reason: string
   error: EdgebootError | undefined
   slot: PoolSlot | undefined

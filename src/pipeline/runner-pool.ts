@@ -31,7 +31,7 @@ export interface PoolSlot {
 
 /** How the pool fares as a whole. */
 export interface PoolState {
-  readonly status: 'starting' | 'ready' | 'backoff' | 'broken' | 'stopped'
+  readonly status: 'starting' | 'warming' | 'ready' | 'backoff' | 'broken' | 'stopped'
   /** One sentence unless ready. */
   readonly reason: string
   /** Of the model that was loaded last. */
@@ -102,7 +102,7 @@ export class RunnerPool {
     }
     const telling =
       this.#places.find((place) => place.status === 'backoff') ??
-      this.#places.find((place) => place.status === 'starting') ??
+      this.#places.find((place) => place.status === 'starting' || place.status === 'warming') ??
       this.#places[0]
     if (telling === undefined) throw new Error('a pool needs at least one runner')
     return { status: telling.status, reason: telling.reason, engine, error: telling.error }
@@ -219,6 +219,7 @@ export class RunnerPool {
     const log = this.#options.log.child({ runner: index, modelVersion: release.version })
     const runner: Runner = release.create(index, {
       log: (level, event, fields) => log.log(level, event, fields),
+      warming: () => this.#warming(place),
       exited: (error) => {
         if (place.slot?.runner === runner) this.#lost(place, error, false)
         else if (this.#incoming.includes(place)) place.error = error
@@ -228,6 +229,13 @@ export class RunnerPool {
       },
     })
     return runner
+  }
+
+  #warming(place: RunnerPlace): void {
+    if (place.status !== 'starting') return
+    place.status = 'warming'
+    place.reason = 'answering the samples of its package'
+    if (this.#places.includes(place)) this.#options.changed()
   }
 
   #serve(place: RunnerPlace, runner: Runner, { engine, pid }: RunnerReady): void {

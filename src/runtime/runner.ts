@@ -77,6 +77,8 @@ export interface RunnerReady {
 export interface RunnerListener {
   /** The model logged or printed a line; printed lines have the event `model.print`. */
   log(level: LogLevel, event: string, fields: LogFields): void
+  /** It is loaded, and answers the samples of its package before it serves. */
+  warming?(): void
   /** It is gone, for whatever reason but `stop`. Batches under way were `lost` just before. */
   exited(error: EdgebootError): void
   /**

@@ -6,6 +6,7 @@ import { hostStarter, type StartHostProcess } from '../host/host-process.ts'
 import { endAllOf, endOrphans, markOfThisProcess } from '../host/orphan-sweep.ts'
 import { PipelineFleet } from '../host/pipeline-fleet.ts'
 import { PipelineSupervisor } from '../host/pipeline-supervisor.ts'
+import { storeVerdicts } from '../host/store-verdicts.ts'
 import { readHostRecord } from '../host/recorder/host-record.ts'
 import { runnerEnvironment } from '../runtime/worker-environment.ts'
 import { hostEnvironment } from '../host/host-environment.ts'
@@ -94,7 +95,7 @@ export class ProcessorStarter implements Starter {
             onState('FETCHING', `${address}: ${progress(bytes, total)}`),
         })
       },
-      tookOver: (model) => void store.versions.confirm(model),
+      verdicts: storeVerdicts(store, log),
       startHost,
       readHostRecord,
       hostEnvironment: hostEnvironment(environment),

@@ -2,6 +2,8 @@ import type { TestContext } from 'node:test'
 import type { EffectiveSettings, SinkSettings, SourceSettings } from '../../src/config/settings.ts'
 import { systemClock } from '../../src/core/clock.ts'
 import { assemblePipeline } from '../../src/host/assemble-pipeline.ts'
+import { ModelReleases } from '../../src/host/model-releases.ts'
+import type { ModelPackage } from '../../src/models/model-package.ts'
 import type { DropReason, PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
 import type { Pipeline } from '../../src/pipeline/pipeline.ts'
 import { assertBalanced } from './pipeline-bench.ts'
@@ -151,20 +153,26 @@ export class DeliveryBench {
       },
       sink: { ...plain.sink, broker: this.output.settings, qos: 1, ...sink?.(this.scratch) },
     }
-    return assemblePipeline(settings, {
+    const model: ModelPackage = {
+      name: 'echo',
+      version: 'folder',
+      runtime: 'javascript',
+      format: 'module',
+      folder: this.scratch.path('models/echo'),
+      entryFile: this.#entryFile,
+      modelsFolder: this.scratch.path('models'),
+    }
+    const parts = { clock: systemClock, log: this.log.logger }
+    const releases = new ModelReleases(settings, {
+      ...parts,
       mark: undefined,
-      model: {
-        name: 'echo',
-        version: 'folder',
-        runtime: 'javascript',
-        format: 'module',
-        folder: this.scratch.path('models/echo'),
-        entryFile: this.#entryFile,
-        modelsFolder: this.scratch.path('models'),
-      },
       runnerEnvironment: {},
-      clock: systemClock,
-      log: this.log.logger,
+    })
+    return assemblePipeline(settings, {
+      ...parts,
+      model,
+      release: releases.release({ model, runners: settings, judge: false }),
+      probationDecided: () => {},
       changed: ({ state, reason }) => this.states.push(`${state}: ${reason}`),
     })
   }

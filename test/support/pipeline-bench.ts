@@ -4,6 +4,7 @@ import type { Matcher } from '../../src/pipeline/match.ts'
 import type { DropReason, PipelineStats } from '../../src/pipeline/pipeline-stats.ts'
 import type { PipelineLimits } from '../../src/pipeline/pipeline-parts.ts'
 import { Pipeline } from '../../src/pipeline/pipeline.ts'
+import type { ProbationVerdict } from '../../src/pipeline/probation.ts'
 import type { Recorder } from '../../src/pipeline/recorder.ts'
 import { MemorySink } from '../../src/transport/memory-sink.ts'
 import { MemorySource } from '../../src/transport/memory-source.ts'
@@ -34,6 +35,7 @@ export class PipelineBench {
   readonly #log = new RecordedLog()
   readonly lines = this.#log.lines
   readonly states: string[] = []
+  readonly verdicts: ProbationVerdict[] = []
   readonly #deferred: (() => void)[] = []
   readonly pipeline: Pipeline
 
@@ -62,6 +64,7 @@ export class PipelineBench {
         clock: this.clock,
         log,
         defer: (run) => this.#deferred.push(run),
+        probationDecided: (verdict) => this.verdicts.push(verdict),
         changed: ({ state, reason }) =>
           this.states.push(reason === '' ? state : `${state}: ${reason}`),
       },
@@ -71,6 +74,7 @@ export class PipelineBench {
         holdsBack: false,
         batch: { size: 64, delayMs: 0 },
         timeoutMs: 1000,
+        probation: undefined,
         attempts: 3,
         sharesHost: false,
         retained: true,
@@ -93,8 +97,8 @@ export class PipelineBench {
    *
    * @returns Whether the new version took over, once that is known.
    */
-  swap(version: string): Promise<boolean> {
-    return this.pipeline.swap(fakeRelease(this.runners, version, true)).then(
+  swap(version: string, onProbation = false): Promise<boolean> {
+    return this.pipeline.swap(fakeRelease(this.runners, version, true), onProbation).then(
       () => true,
       () => false,
     )

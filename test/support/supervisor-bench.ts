@@ -3,6 +3,7 @@ import { EdgebootError } from '../../src/core/errors.ts'
 import { silentLogger } from '../../src/core/log.ts'
 import type { FromHost, ToHost } from '../../src/host/host-messages.ts'
 import type { HostProcessListener } from '../../src/host/host-process.ts'
+import type { ModelStanding } from '../../src/host/model-updates.ts'
 import type { HostRecord } from '../../src/host/recorder/host-record.ts'
 import { PipelineSupervisor } from '../../src/host/pipeline-supervisor.ts'
 import type { PipelineSettings } from '../../src/config/settings.ts'
@@ -68,6 +69,11 @@ export class SupervisorBench {
   readonly hosts: FakeHost[] = []
   /** Versions, in the order in which they took over. */
   readonly tookOver: string[] = []
+  /** What is known of versions. */
+  readonly standings = new Map<string, ModelStanding>()
+  /** Version, by whom and why. */
+  readonly held: (readonly string[])[] = []
+  predecessor: ModelPackage | undefined
   resolve: () => Promise<ModelPackage> = () => Promise.resolve(model)
   /** What hosts leave on record, by process id. */
   readonly records = new Map<number, HostRecord>()
@@ -80,7 +86,13 @@ export class SupervisorBench {
         onState('FETCHING', 'fetching echo.zip')
         return this.resolve()
       },
-      tookOver: (taken) => void this.tookOver.push(taken.version),
+      verdicts: {
+        tookOver: (taken) => void this.tookOver.push(taken.version),
+        standingOf: ({ version }) => Promise.resolve(this.standings.get(version) ?? 'new'),
+        proved: ({ version }) => void this.standings.set(version, 'proven'),
+        held: ({ version }, reason, by) => void this.held.push([version, by, reason]),
+        predecessor: () => Promise.resolve(this.predecessor),
+      },
       startHost: (_name, _environment, listener) => {
         const host = new FakeHost(1000 + this.hosts.length, listener)
         this.hosts.push(host)

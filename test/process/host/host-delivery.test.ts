@@ -95,6 +95,8 @@ async function plant(
         entryFile,
         modelsFolder: join(scratch.folder, 'models'),
       },
+      judge: false,
+      onProbation: false,
       runnerEnvironment: {},
       logLevel: 'info',
     })

@@ -76,6 +76,8 @@ async function start(source: string, { standby = false } = {}): Promise<void> {
       sink: { ...settings.sink, broker },
     },
     model,
+    judge: false,
+    onProbation: false,
     runnerEnvironment: {},
     logLevel: 'info',
     standby,
@@ -253,6 +255,8 @@ test('an order that is too large is not sent, and ends the host', async () => {
       entryFile: '',
       modelsFolder: '',
     },
+    judge: false,
+    onProbation: false,
     runnerEnvironment: {},
     logLevel: 'info',
   })

@@ -4,7 +4,7 @@ import { PipelineFleet } from '../../../src/host/pipeline-fleet.ts'
 import { emptyStats } from '../../../src/pipeline/ledger.ts'
 import { emptyTrail } from '../../../src/pipeline/trail.ts'
 import { pipelineSettings } from '../../support/pipeline-settings.ts'
-import { SupervisorBench } from '../../support/supervisor-bench.ts'
+import { settle, SupervisorBench } from '../../support/supervisor-bench.ts'
 import { until } from '../../support/wait.ts'
 
 const fleetOf = (bench: SupervisorBench): PipelineFleet =>
@@ -20,6 +20,7 @@ test('a fleet whose hosts speak is alive', async () => {
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   for (let i = 0; i < 20; i++) {
     bench.clock.advance(5000)
     bench.host.say({ type: 'stats', stats: emptyStats() })
@@ -31,6 +32,7 @@ test('a host that is silent and cannot be killed makes the fleet not alive, by n
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   bench.host.survives = true
   bench.clock.advance(30_000)
   assert.equal(fleet.liveness().alive, true)
@@ -45,6 +47,7 @@ test('a pipeline that waits for its next host is silent for a reason, and the fl
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   for (let i = 0; i < 3; i++) {
     bench.host.exit(1)
     bench.clock.advance(1000)
@@ -58,6 +61,7 @@ test('explains a message with the state, the counts and the last endings of its 
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   bench.host.ready()
   const asked = fleet.explain({ topic: 'in/a', payload: Buffer.from('{}'), retain: false, last: 3 })
   const kinds = (): string[] => bench.host.sent.slice(-2).map(({ type }) => type)
@@ -83,6 +87,7 @@ test('asks no host about a topic that is not subscribed to', async () => {
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   const before = bench.host.sent.length
   const [explanation] = await fleet.explain({ topic: 'out/a', retain: false })
   assert.deepEqual([explanation?.verdict, explanation?.running], ['elsewhere', undefined])
@@ -93,6 +98,7 @@ test('a pipeline that is broken explains itself', async () => {
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   for (let i = 0; i < 3; i++) {
     bench.host.exit(1)
     bench.clock.advance(1000)
@@ -107,6 +113,7 @@ test('counts come by name of the pipeline', async () => {
   const bench = new SupervisorBench()
   const fleet = fleetOf(bench)
   await fleet.start()
+  await settle()
   const asked = fleet.stats()
   const question = bench.host.sent.at(-1)
   assert.equal(question?.type, 'stats')

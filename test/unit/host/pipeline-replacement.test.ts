@@ -28,21 +28,22 @@ function stoodBy(host: FakeHost): void {
 }
 
 /** Begins a replacement, and keeps what comes of it. */
-function replacing(bench: SupervisorBench): {
+async function replacing(bench: SupervisorBench): Promise<{
   outcome: Replacement | undefined
   old: FakeHost
   successor: FakeHost
-} {
+}> {
   const [old] = bench.hosts
   assert.ok(old)
   const seen: { outcome: Replacement | undefined } = { outcome: undefined }
   void bench.supervisor.replace(target, drainMs).then((outcome) => (seen.outcome = outcome))
+  await settle()
   return Object.assign(seen, { old, successor: bench.host })
 }
 
 test('the old one serves until the new one has loaded its model, and is gone before that connects', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   assert.equal(bench.hosts.length, 2)
   const [order] = step.successor.sent
   assert.ok(order?.type === 'start' && order.standby === true)
@@ -71,7 +72,7 @@ test('the old one serves until the new one has loaded its model, and is gone bef
 
 test('counts go on over a replacement, and those of one that stands by are not among them', async () => {
   const bench = await serving()
-  const { old, successor } = replacing(bench)
+  const { old, successor } = await replacing(bench)
   successor.say({ type: 'stats', stats: { ...emptyStats(), runnerRestarts: 7 } })
   stoodBy(successor)
   await settle()
@@ -86,7 +87,7 @@ test('counts go on over a replacement, and those of one that stands by are not a
 
 test('a model that cannot be loaded refuses the replacement, and the old one goes on', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   const reason = 'model: SyntaxError at index.py:3; next attempt in 0.2 s'
   step.successor.say({ type: 'state', state: 'BACKOFF', reason })
   await settle()
@@ -102,7 +103,7 @@ test('a model that cannot be loaded refuses the replacement, and the old one goe
 
 test('a successor that dies while it loads refuses the replacement', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   step.successor.kill('SIGKILL')
   await settle()
   assert.deepEqual(step.outcome, {
@@ -116,7 +117,7 @@ test('a successor that dies while it loads refuses the replacement', async () =>
 
 test('an old one that dies meanwhile is not restarted: its successor takes over', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   step.old.kill('SIGKILL')
   bench.clock.advance(1000)
   assert.equal(bench.hosts.length, 2)
@@ -129,7 +130,7 @@ test('an old one that dies meanwhile is not restarted: its successor takes over'
 
 test('an old one that dies meanwhile is restarted as it was when its successor fails', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   step.old.kill('SIGKILL')
   step.successor.exit(1)
   await settle()
@@ -144,7 +145,7 @@ test('an old one that dies meanwhile is restarted as it was when its successor f
 
 test('a successor that dies while the old one drains is started again, with the new settings', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   stoodBy(step.successor)
   await settle()
   step.successor.kill('SIGKILL')
@@ -159,7 +160,7 @@ test('a successor that dies while the old one drains is started again, with the 
 
 test('an old one that does not leave is killed when its drain is over', async () => {
   const bench = await serving()
-  const step = replacing(bench)
+  const step = await replacing(bench)
   stoodBy(step.successor)
   await settle()
   bench.clock.advance(drainMs + 3000)
@@ -171,7 +172,7 @@ test('an old one that does not leave is killed when its drain is over', async ()
 for (const when of ['while the successor loads', 'while the old one drains']) {
   test(`a stop ${when} ends both, and nothing takes over`, async () => {
     const bench = await serving()
-    const step = replacing(bench)
+    const step = await replacing(bench)
     if (when === 'while the old one drains') {
       stoodBy(step.successor)
       await settle()

@@ -169,12 +169,20 @@ test('a pipeline whose new model cannot be loaded stays in effect as it was, and
   assert.ok(again.kind === 'accepted' && again.changed.length === 1)
 })
 
-test('a changed model under an unchanged configuration exchanges its pipeline', async () => {
+test('a changed model under an unchanged configuration is exchanged in its host', async () => {
   const bench = await ReloadBench.serving(rule('a'))
   bench.found = { ...model, contents: 'other' }
   await bench.reloader.reload('watch')
-  await bench.exchange('a')
-  assert.deepEqual(bench.log.of('reload.pipeline-replaced')[0]?.['why'], 'model')
+  await settle()
+  const [host] = bench.hosts('a')
+  const order = host?.sent.at(-1)
+  assert.ok(order?.type === 'swap')
+  assert.deepEqual(order.model, bench.found)
+  host?.say({ type: 'swap', requestId: order.requestId })
+  await settle()
+  const [line] = bench.log.of('reload.pipeline-replaced')
+  assert.deepEqual([line?.['why'], line?.['gapMs']], ['model', 0])
+  assert.equal(bench.hosts('a').length, 1)
 })
 
 test('the same file and the same models change nothing, and say so', async () => {
