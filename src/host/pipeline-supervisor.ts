@@ -288,15 +288,10 @@ export class PipelineSupervisor {
     heard?: Parameters<LaunchSuccessor>[0],
   ): SupervisedHost {
     const isNow = (): boolean => host === this.#host
-    const standby = heard !== undefined
-    const host: SupervisedHost = launchHost(this.#options, target, standing, standby, {
+    const host: SupervisedHost = launchHost(this.#options, target, standing, heard !== undefined, {
       state: (message) => (isNow() ? this.#stateTold(message) : heard?.(message)),
-      stats: (stats) => {
-        if (isNow()) this.#books.told(stats)
-      },
-      probation: (verdict) => {
-        if (isNow()) this.#probationTold(verdict)
-      },
+      stats: (stats) => (isNow() ? this.#books.told(stats) : undefined),
+      probation: (verdict) => (isNow() ? this.#probationTold(verdict) : undefined),
       exited: (error) => (isNow() ? this.#exited(error) : heard?.(error)),
     })
     return host

@@ -107,7 +107,17 @@ export class EdgebootProcess {
       }
       return (await this.get('/readyz')).status === 200
     }
-    await until('every pipeline to be READY', isReady, limitMs)
+    await until('every pipeline to be READY', isReady, limitMs).catch(async (error: unknown) => {
+      const states = (await this.pipelines()).map(({ name, state, reason }) => [
+        name,
+        state,
+        reason,
+      ])
+      throw new Error(
+        `${JSON.stringify(states)}\n${this.lines.map((line) => JSON.stringify(line)).join('\n')}`,
+        { cause: error },
+      )
+    })
   }
 
   signal(name: NodeJS.Signals): void {
