@@ -108,15 +108,10 @@ export class EdgebootProcess {
       return (await this.get('/readyz')).status === 200
     }
     await until('every pipeline to be READY', isReady, limitMs).catch(async (error: unknown) => {
-      const states = (await this.pipelines()).map(({ name, state, reason }) => [
-        name,
-        state,
-        reason,
-      ])
-      throw new Error(
-        `${JSON.stringify(states)}\n${this.lines.map((line) => JSON.stringify(line)).join('\n')}`,
-        { cause: error },
+      const states = (await this.pipelines()).map(({ name, state, reason }) =>
+        [name, state, reason].join(' '),
       )
+      throw new Error(`not READY: ${states.join('; ')}`, { cause: error })
     })
   }
 
