@@ -32,16 +32,33 @@ export function builtMain(checkout: string): string {
 /** A pipeline and what it counted. */
 export type CountedPipeline = PipelineStatus & { readonly stats: PipelineStats }
 
+/** What a pipeline dropped, such as `deadline 12, crash 1`; empty for nothing. */
+export function droppedText(pipeline: CountedPipeline | undefined): string {
+  return Object.entries(pipeline?.stats.dropped ?? {})
+    .filter(([reason, count]) => count > 0 && reason !== 'unacknowledged')
+    .map(([reason, count]) => `${reason} ${count}`)
+    .join(', ')
+}
+
 /** `edgeboot run` from `dist/`, with every pipeline READY. */
 export class BuiltEdgeboot {
   readonly #child: ChildProcess
   readonly #address: string
+  readonly #configFile: string
+  /** Lines of the configuration that are none of its user's business. */
+  readonly #ownLines: string
   #words = ''
   #runnerPid: number | undefined
 
-  private constructor(child: ChildProcess, webPort: number) {
+  private constructor(
+    child: ChildProcess,
+    webPort: number,
+    config: { readonly file: string; readonly ownLines: string },
+  ) {
     this.#child = child
-    this.#address = `http://127.0.0.1:${webPort}/api/v1/pipelines`
+    this.#address = `http://127.0.0.1:${webPort}/api/v1`
+    this.#configFile = config.file
+    this.#ownLines = config.ownLines
     const lines = child.stdout && createInterface({ input: child.stdout })
     lines?.on('line', (line) => this.#heard(line))
     child.stderr?.on('data', (chunk: Buffer) => this.#heard(chunk.toString()))
@@ -61,11 +78,12 @@ export class BuiltEdgeboot {
     signal: AbortSignal,
   ): Promise<BuiltEdgeboot> {
     const webPort = await freePort()
-    const more = `models: { folder: models }\nweb: { port: ${webPort} }\n`
-    await writeFile(join(folder, 'config.yaml'), configuration + more)
+    const file = join(folder, 'config.yaml')
+    const ownLines = `models: { folder: models }\nweb: { port: ${webPort} }\n`
+    await writeFile(file, configuration + ownLines)
     const args = [main, 'run', '--config', 'config.yaml', '--log-format', 'json']
     const child = spawn(process.execPath, args, { cwd: folder, stdio: ['ignore', 'pipe', 'pipe'] })
-    const edgeboot = new BuiltEdgeboot(child, webPort)
+    const edgeboot = new BuiltEdgeboot(child, webPort, { file, ownLines })
     try {
       await edgeboot.#ready(signal)
       return edgeboot
@@ -88,12 +106,23 @@ export class BuiltEdgeboot {
   /** Empty while nobody listens there. */
   async pipelines(): Promise<readonly CountedPipeline[]> {
     try {
-      const response = await fetch(this.#address)
+      const response = await fetch(`${this.#address}/pipelines`)
       const { pipelines } = (await response.json()) as { pipelines: CountedPipeline[] }
       return pipelines
     } catch {
       return []
     }
+  }
+
+  /**
+   * Writes another configuration, and asks for a reload; does not wait for what comes of it.
+   *
+   * @throws Error with its answer when it refuses the file.
+   */
+  async reconfigure(configuration: string): Promise<void> {
+    await writeFile(this.#configFile, configuration + this.#ownLines)
+    const response = await fetch(`${this.#address}/reload`, { method: 'POST' })
+    if (!response.ok) throw new Error(`no reload: ${response.status} ${await response.text()}`)
   }
 
   [Symbol.asyncDispose](): Promise<void> {

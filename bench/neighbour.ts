@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { BenchBroker } from './broker.ts'
-import { BuiltEdgeboot } from './built-edgeboot.ts'
+import { BuiltEdgeboot, droppedText } from './built-edgeboot.ts'
 import type { LoadCounts } from './load-messages.ts'
 import { LoadProcess } from './load-process.ts'
 import { inputFilter } from './messages.ts'
@@ -131,12 +131,7 @@ async function settled(edgeboot: BuiltEdgeboot, signal: AbortSignal): Promise<st
   for (;;) {
     const misfit = (await edgeboot.pipelines()).find(({ rule }) => rule === 'misfit')
     const isQuiet = misfit?.state === 'READY' && misfit.stats.inMotion <= 1
-    if (isQuiet || performance.now() > lastAt) {
-      return Object.entries(misfit?.stats.dropped ?? {})
-        .filter(([reason, count]) => count > 0 && reason !== 'unacknowledged')
-        .map(([reason, count]) => `${reason} ${count}`)
-        .join(', ')
-    }
+    if (isQuiet || performance.now() > lastAt) return droppedText(misfit)
     await sleep(200, undefined, { signal })
   }
 }
