@@ -40,7 +40,7 @@ describe('with a Mosquitto', { skip: needsMosquitto || needsScikitLearn }, () =>
       models[kind] = `modelAddress: ${kind}.zip\npython: ${python}`
     }
     edgeboot = bench.run(await bench.configure(broker.port, models, { broker: 'qos: 1' }))
-    await edgeboot.ready()
+    await edgeboot.ready(60_000)
   })
   after(async () => {
     await peer?.end()

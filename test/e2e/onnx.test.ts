@@ -34,7 +34,7 @@ web: { port: 0 }
 `,
     )
     const edgeboot = bench.run(config)
-    await edgeboot.ready()
+    await edgeboot.ready(60_000)
     const peer = await MqttPeer.connect(`mqtt://127.0.0.1:${broker.port}`, { protocolVersion: 5 })
     context.after(() => peer.end())
     await peer.subscribe('verdicts')
