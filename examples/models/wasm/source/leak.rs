@@ -21,6 +21,8 @@ static mut TOLERANCE: f64 = 0.25;
 // Fitted on a healthy pipe: bar, and bar per degree Celsius.
 const PRESSURE_AT_ZERO: f64 = 1.9;
 const PRESSURE_PER_DEGREE: f64 = 0.0125;
+/// No sensor says more, and a result of such numbers is JSON that fits into a `Text`.
+const NUMBER_MAX: f64 = 1e12;
 
 #[unsafe(no_mangle)]
 pub extern "C" fn edgeboot_abi_version() -> i32 {
@@ -75,7 +77,8 @@ unsafe fn number(pointer: *const u8, length: usize, key: &str) -> Option<f64> {
     let (_, rest) = text.split_once(key)?;
     let value = rest.trim_start().strip_prefix(':')?.trim_start();
     let end = value.find(|c: char| !matches!(c, '0'..='9' | '.' | '-' | '+' | 'e' | 'E'));
-    value[..end.unwrap_or(value.len())].parse().ok()
+    let number: f64 = value[..end.unwrap_or(value.len())].parse().ok()?;
+    if number.abs() <= NUMBER_MAX { Some(number) } else { None }
 }
 
 /// A short text without an allocator. What does not fit is left out.
