@@ -16,11 +16,16 @@ interface Kind {
   readonly title: string
   readonly model: ModelUnderTest
   readonly asyncModel: ModelUnderTest
+  /** The file with the handler, where the entry is another. */
+  readonly code?: string
   readonly errorType: string
-  /** Texts of entry files that cannot be loaded. The line to be named is the third of each. */
-  readonly broken: { noHandler: string; syntax: string; import: string; raises: string }
-  readonly hangs: string
-  readonly exits: string
+  /**
+   * Texts of entry files that cannot be loaded. The line to be named is the third of each. None for
+   * programs: what theirs hold is their own business.
+   */
+  readonly broken?: { noHandler: string; syntax: string; import: string; raises: string }
+  readonly hangs?: string
+  readonly exits?: string
   readonly canBeKilled: boolean
   /** Whether one that is interrupted shows where it is; what runs in native code cannot. */
   readonly showsStacks: boolean
@@ -95,6 +100,21 @@ const kinds: Kind[] = [
   }),
 ]
 
+// The first line of a script names one interpreter.
+if (pythonInterpreters().some(({ path }) => path === '/usr/bin/python3')) {
+  const program = { runtime: 'exec', format: 'program', entry: '../../exec/as-told.py' } as const
+  kinds.push({
+    title: 'program',
+    model: { ...program, folder: join(fixtures, 'python', 'behaves-as-told') },
+    asyncModel: { ...program, folder: join(fixtures, 'python', 'async-handler') },
+    code: 'index.py',
+    errorType: 'ValueError',
+    canBeKilled: true,
+    showsStacks: false,
+    deaths: ['exit', 'abort'],
+  })
+}
+
 test('has a Python to run the contract with', { skip: needsPython }, () => {
   assert.ok(kinds.some((kind) => kind.model.runtime === 'python'))
 })
@@ -108,6 +128,7 @@ for (const kind of kinds) {
       servesAsPromised(running, kind)
     })
     startsAndEndsAsPromised(kind)
+    refusesAsPromised(kind)
     if (kind.canBeKilled) survivesAsPromised(kind)
   })
 }
@@ -182,7 +203,7 @@ function servesAsPromised(running: RunningModel, kind: Kind): void {
     assert.ok(thrown?.kind === 'error')
     assert.equal(thrown.error.type, kind.errorType)
     assert.equal(thrown.error.message, 'no such pump')
-    const place = `${join(kind.model.folder, kind.model.entry)}:`
+    const place = `${join(kind.model.folder, kind.code ?? kind.model.entry)}:`
     assert.ok(thrown.error.where?.startsWith(place), thrown.error.where)
     assert.match(thrown.error.traceback ?? '', /no such pump/)
     assert.equal(published(next), '1')
@@ -213,44 +234,11 @@ function servesAsPromised(running: RunningModel, kind: Kind): void {
 }
 
 function startsAndEndsAsPromised(kind: Kind): void {
-  const brokenModel = (
-    text: string,
-    use: (running: RunningModel, entry: string) => Promise<void>,
-  ) => {
-    const entry = kind.model.runtime === 'python' ? 'index.py' : 'index.mjs'
-    return withModelFolder({ [entry]: text }, (folder) =>
-      use(new RunningModel({ ...kind.model, folder, entry }), join(folder, entry)),
-    )
-  }
-
   test('says what engine runs the model', async () => {
     const running = new RunningModel(kind.model)
     const ready = await running.start()
     await running.stop()
     assert.match(ready.engine, /^(Node|Python) \d+\.\d+\.\d+/)
-  })
-
-  for (const [broken, code, line] of [
-    ['noHandler', 'MODEL_NO_HANDLER', ''],
-    ['syntax', 'MODEL_SYNTAX', ':3'],
-    ['import', 'MODEL_IMPORT_FAILED', ':3'],
-    ['raises', 'MODEL_IMPORT_FAILED', ':3'],
-  ] as const) {
-    test(`refuses a model with ${code} that names the place: ${broken}`, async () => {
-      await brokenModel(kind.broken[broken], async (running, entry) => {
-        const error: unknown = await running.start().catch((thrown: unknown) => thrown)
-        assert.ok(error instanceof EdgebootError)
-        assert.equal(error.code, code)
-        assert.equal(error.details.where, entry + line)
-        assert.deepEqual(running.exits, [])
-      })
-    })
-  }
-
-  test('names the module that an import misses', async () => {
-    await brokenModel(kind.broken.import, async (running) => {
-      await assert.rejects(running.start(), /surely.not.installed/)
-    })
   })
 
   test('runs asynchronous handlers one after the other', async () => {
@@ -303,7 +291,8 @@ function startsAndEndsAsPromised(kind: Kind): void {
     const { lost } = await answer
     assert.equal(lost?.code, 'RUNNER_DEADLINE')
     const place = `it was at ${join(kind.model.folder, kind.model.entry)}:`
-    const waits = kind.model.inNode ? 'no stack' : 'it waits for something asynchronous'
+    const isSilent = kind.model.inNode || kind.model.runtime === 'exec'
+    const waits = isSilent ? 'no stack' : 'it waits for something asynchronous'
     const told = kind.model.runtime === 'python' ? place : waits
     assert.ok(lost.message.startsWith(`took too long; ${told}`), lost.message)
     assert.equal(await running.exited, lost)
@@ -346,6 +335,66 @@ function startsAndEndsAsPromised(kind: Kind): void {
     const running = new RunningModel(kind.model)
     await Promise.all([running.stop(), running.stop()])
     await assert.rejects(running.start())
+  })
+}
+
+function refusesAsPromised(kind: Kind): void {
+  const { broken: texts, hangs, exits } = kind
+  if (texts === undefined) return
+  const brokenModel = (
+    text: string,
+    use: (running: RunningModel, entry: string) => Promise<void>,
+  ) => {
+    const entry = kind.model.runtime === 'python' ? 'index.py' : 'index.mjs'
+    return withModelFolder({ [entry]: text }, (folder) =>
+      use(new RunningModel({ ...kind.model, folder, entry }), join(folder, entry)),
+    )
+  }
+
+  for (const [broken, code, line] of [
+    ['noHandler', 'MODEL_NO_HANDLER', ''],
+    ['syntax', 'MODEL_SYNTAX', ':3'],
+    ['import', 'MODEL_IMPORT_FAILED', ':3'],
+    ['raises', 'MODEL_IMPORT_FAILED', ':3'],
+  ] as const) {
+    test(`refuses a model with ${code} that names the place: ${broken}`, async () => {
+      await brokenModel(texts[broken], async (running, entry) => {
+        const error: unknown = await running.start().catch((thrown: unknown) => thrown)
+        assert.ok(error instanceof EdgebootError)
+        assert.equal(error.code, code)
+        assert.equal(error.details.where, entry + line)
+        assert.deepEqual(running.exits, [])
+      })
+    })
+  }
+
+  test('names the module that an import misses', async () => {
+    await brokenModel(texts.import, async (running) => {
+      await assert.rejects(running.start(), /surely.not.installed/)
+    })
+  })
+
+  if (!kind.canBeKilled || hangs === undefined || exits === undefined) return
+
+  test('gives up a model that hangs while it is loaded', async () => {
+    const entry = kind.model.entry.replace('.ts', '.mjs')
+    await withModelFolder({ [entry]: hangs }, async (folder) => {
+      const running = new RunningModel({ ...kind.model, folder, entry, startMs: 300 })
+      await assert.rejects(running.start(), { code: 'RUNNER_START_TIMEOUT' })
+      assert.deepEqual(running.exits, [])
+    })
+  })
+
+  test('fails to start a model that exits while it is loaded', async () => {
+    const entry = kind.model.entry.replace('.ts', '.mjs')
+    await withModelFolder({ [entry]: exits }, async (folder) => {
+      const running = new RunningModel({ ...kind.model, folder, entry })
+      await assert.rejects(running.start(), (error: EdgebootError) => {
+        assert.equal(error.code, 'RUNNER_EXITED')
+        assert.equal(error.details['exitCode'], 4)
+        return true
+      })
+    })
   })
 }
 
@@ -476,27 +525,6 @@ function survivesAsPromised(kind: Kind): void {
       names.filter((name) => !known.includes(name)),
       [],
     )
-  })
-
-  test('gives up a model that hangs while it is loaded', async () => {
-    const entry = kind.model.entry.replace('.ts', '.mjs')
-    await withModelFolder({ [entry]: kind.hangs }, async (folder) => {
-      const running = new RunningModel({ ...kind.model, folder, entry, startMs: 300 })
-      await assert.rejects(running.start(), { code: 'RUNNER_START_TIMEOUT' })
-      assert.deepEqual(running.exits, [])
-    })
-  })
-
-  test('fails to start a model that exits while it is loaded', async () => {
-    const entry = kind.model.entry.replace('.ts', '.mjs')
-    await withModelFolder({ [entry]: kind.exits }, async (folder) => {
-      const running = new RunningModel({ ...kind.model, folder, entry })
-      await assert.rejects(running.start(), (error: EdgebootError) => {
-        assert.equal(error.code, 'RUNNER_EXITED')
-        assert.equal(error.details['exitCode'], 4)
-        return true
-      })
-    })
   })
 
   test('stops a model that spins, after the deadline', async () => {
