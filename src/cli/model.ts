@@ -34,8 +34,9 @@ const help = `
 A model package is a folder, or a zip of one. The store, .edgeboot in the models folder, has every
 version that was ever activated; a model in a folder of its own beside it is used where it lies.
 
-None of these needs a broker or a running instance; activate and rollback tell one that runs. Where a models folder is needed, it is that of
---config (default: conf/config.yaml), or the one that --models names.`
+None of these needs a broker or a running instance; activate and rollback tell one that runs. Where a
+models folder is needed, it is that of --config (default: conf/config.yaml), or the one that --models
+names.`
 
 /** Adds `edgeboot model`. */
 export function addModelCommand(program: Command, io: CommandIo): void {

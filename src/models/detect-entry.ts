@@ -79,7 +79,11 @@ async function namedEntry(
   const there = await pathKind(path)
   if (there === undefined) {
     const has = listed(await namesIn(folder)) || 'nothing else'
-    throw manifestError(manifest, 'entry', `there is no ${entry} in the package, which has ${has}`)
+    throw manifestError(
+      manifest,
+      'entry',
+      `there is no file "${entry}" in the package, which has ${has}`,
+    )
   }
   const entryFile = there === 'folder' ? await fileOfFolder(path, manifest, entry) : path
   const kinds = possibleKinds({ ...manifest, entry: entryFile })

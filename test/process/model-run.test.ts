@@ -4,6 +4,7 @@ import { once } from 'node:events'
 import { mkdir, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test, type TestContext } from 'node:test'
+import type { EdgebootError } from '../../src/core/errors.ts'
 import { addTrialCommand } from '../../src/cli/model/run.ts'
 import { root } from '../support/markdown.ts'
 import { needs, needsModule } from '../support/requirements.ts'
@@ -95,6 +96,15 @@ test('a zip with a wrong name in it is refused as a pipeline would', async (cont
   const scratch = await withModels(context)
   await scratch.write('broken.zip', (await plainZip({ 'index.mjs': doubling })).subarray(0, 90))
   await assert.rejects(run(scratch, ['broken.zip']), { code: 'MODEL_PACKAGE_INVALID' })
+})
+
+test('one file of a model is no package, and its folder is named', async (context) => {
+  const scratch = await withModels(context)
+  await assert.rejects(run(scratch, ['fans/index.mjs']), (thrown: EdgebootError) => {
+    assert.equal(thrown.code, 'CLI_USAGE')
+    assert.equal(thrown.fix, `Name its folder: ${scratch.path('fans')}`)
+    return true
+  })
 })
 
 test('without events it says what the model is, and how to give it some', async (context) => {

@@ -1,6 +1,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { readManifest } from '../../config/manifest/read-manifest.ts'
 import type { ModelsSettings } from '../../config/settings.ts'
 import { systemClock } from '../../core/clock.ts'
@@ -8,6 +8,7 @@ import { EdgebootError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { modelNameFault } from '../../core/model-name.ts'
 import { PythonEnvironments } from '../../models/environments/python-environments.ts'
+import { isZipFile } from '../../models/inspect/inspect-package.ts'
 import type { ModelPackage } from '../../models/model-package.ts'
 import { ModelStore } from '../../models/model-store.ts'
 import { pathKind } from '../../models/path-kind.ts'
@@ -46,10 +47,15 @@ export interface OpenModelOptions {
 export async function openModel(path: string, options: OpenModelOptions): Promise<OpenedModel> {
   const { models, python, environment, log, onStep, signal } = options
 
-  if ((await pathKind(path)) === undefined) {
+  const kind = await pathKind(path)
+  if (kind === undefined) {
     throw new EdgebootError('MODEL_NOT_FOUND', `there is no ${path}`, {
       fix: 'Name a folder, a zip, or a model of the models folder.',
     })
+  }
+  if (kind === 'file' && !(await isZipFile(path))) {
+    const text = `${path} is one file of a model and no package`
+    throw new EdgebootError('CLI_USAGE', text, { fix: `Name its folder: ${dirname(path)}` })
   }
   const folder = await mkdtemp(join(tmpdir(), 'edgeboot-run-'))
   const dispose = (): Promise<void> => rm(folder, { recursive: true, force: true, maxRetries })

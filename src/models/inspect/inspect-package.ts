@@ -108,7 +108,8 @@ async function inspectOneFile(path: string, options: InspectOptions): Promise<Pa
   }
 }
 
-async function isZipFile(path: string): Promise<boolean> {
+/** Whether a file is a zip, or claims to be one by its name. */
+export async function isZipFile(path: string): Promise<boolean> {
   if (path.toLowerCase().endsWith('.zip')) return true
   await using handle = await open(path, 'r')
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0)
