@@ -137,6 +137,9 @@ class BoundInput(Input):
         several = len(said["paths"]) > 1 and not said.get("either")
         shape = None if several else sizes
         super(BoundInput, self).__init__(model, at, said, info.dtype, shape)
+        if self._missing["kind"] == "nan" and not info.raw_dtype.startswith("float"):
+            text = 'of "%s" is nan, which the model cannot hold: it keeps its numbers as %s'
+            raise mismatch(model, self.field + ".missing", text % (self.name, info.raw_dtype))
         self._sizes = sizes
         self._is_raw = said.get("dtype") == info.raw_dtype
 

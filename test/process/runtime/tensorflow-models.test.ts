@@ -7,6 +7,7 @@ import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { ManifestInput, ManifestOutput } from '../../../src/models/model-manifest.ts'
 import type { ModelFormat } from '../../../src/models/model-package.ts'
+import { pythonInterpreters } from '../../support/python-interpreters.ts'
 import { extra, needs } from '../../support/requirements.ts'
 import { published, RunningModel } from '../../support/running-model.ts'
 import { Scratch } from '../../support/scratch.ts'
@@ -283,4 +284,30 @@ describe('a model of TensorFlow', { skip: tensorflow.skip }, () => {
       assert.deepEqual(await answers({ ...asked, inputs: [raw] }, bytes), real)
     })
   })
+})
+
+describe('an input of integers that stand for real numbers', () => {
+  for (const { path, version } of pythonInterpreters()) {
+    test(`has no place for NaN, and says so when it is bound: Python ${version}`, () => {
+      const code = [
+        'import edgeboot_worker',
+        'from edgeboot_tensorflow import BoundInput',
+        'from edgeboot_tensorflow_files import Info',
+        'said = {"name": "x", "paths": [["x"]], "missing": {"kind": "nan"}}',
+        'try:',
+        '    BoundInput({"folder": "/m"}, 0, said, Info("x", "int8", [None, 1], 0.5, 3))',
+        'except edgeboot_worker.LoadFailure as failure:',
+        '    print(failure.wire["kind"], failure.wire["message"])',
+      ].join('\n')
+      const asked = spawnSync(path, ['-B', '-c', code], {
+        cwd: join(root, 'python'),
+        encoding: 'utf8',
+      })
+      assert.match(
+        asked.stdout,
+        /^mismatch inputs\[0\]\.missing in \/m of "x" is nan, which the model cannot hold: .* int8/,
+        asked.stderr,
+      )
+    })
+  }
 })
