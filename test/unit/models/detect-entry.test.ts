@@ -190,7 +190,8 @@ test('runs any file that a manifest calls a program', async () => {
 
 test('says where a manifest names what is not there, or does not tell what it is', async () => {
   const cases = {
-    'version: 1.0.0\nentry: none.onnx': /model\.yaml:2:8: there is no file "none\.onnx" in the package/,
+    'version: 1.0.0\nentry: none.onnx':
+      /model\.yaml:2:8: there is no file "none\.onnx" in the package/,
     'entry: data.bin': /1:8: the name data\.bin does not tell what it is: add runtime, one of/,
     'runtime: tensorflow\nentry: data.bin': /add format, one of saved-model, keras, tfjs, tflite/,
     'entry: empty': /1:8: empty is a folder without saved_model\.pb/,
