@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { checks } from '../../src/cli/model/conformance/checks.ts'
 import { encodeInfer, encodeResult } from '../../src/runtime/batch-codec.ts'
 import { encodeFrame, fromRunner, toRunner } from '../../src/runtime/frame.ts'
 import { root } from '../support/markdown.ts'
@@ -29,5 +30,15 @@ for (const [name, frame] of [
 test('the page has every type of frame', () => {
   for (const [name, type] of Object.entries({ ...toRunner, ...fromRunner })) {
     assert.ok(page.includes(`| ${type} | ${name} |`), name)
+  }
+})
+
+test('the page shows every check of edgeboot model conformance, with a section that it has', () => {
+  for (const { title, section } of checks) {
+    assert.match(
+      page,
+      new RegExp(`^(PASS|FAIL|SKIP)  ${RegExp.escape(title)}: .*\\[${section}\\]$`, 'm'),
+    )
+    assert.match(page, new RegExp(`^## ${section}$`, 'm'))
   }
 })
