@@ -48,6 +48,13 @@ export interface FetchRequest {
   readonly remainingMs?: number
 }
 
+/** What a file comes to whose parts are not of one file. */
+const partsMayBeWrong: ReadonlySet<string> = new Set([
+  'MODEL_DIGEST_MISMATCH',
+  'MODEL_PACKAGE_INVALID',
+  'MODEL_SIGNATURE_INVALID',
+])
+
 interface Way {
   readonly signal: AbortSignal
   readonly report: (report: FetchReport) => void
@@ -122,8 +129,7 @@ export class PackageFetcher {
       return await this.#fetchInto(folder, request, way, partial)
     } catch (thrown) {
       const { code } = asEdgebootError(thrown)
-      const isWrong = code === 'MODEL_DIGEST_MISMATCH' || code === 'MODEL_PACKAGE_INVALID'
-      if (partial === undefined || !isWrong) throw thrown
+      if (partial === undefined || !partsMayBeWrong.has(code)) throw thrown
       log.warn('model.download-anew', { model, address: way.where, code })
       return await this.#fetchInto(await store.makeTemporary(), request, way, undefined)
     }

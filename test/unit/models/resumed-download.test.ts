@@ -2,13 +2,20 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
 import { readFile, writeFile } from 'node:fs/promises'
+import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { readManifest } from '../../../src/config/manifest/read-manifest.ts'
-import type { ModelSource } from '../../../src/config/settings.ts'
+import type { ModelProof, ModelSource } from '../../../src/config/settings.ts'
 import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { ModelStore } from '../../../src/models/model-store.ts'
 import type { ResolveOptions } from '../../../src/models/resolve-options.ts'
+import {
+  blake2b512Of,
+  makeKeys,
+  readSigningKey,
+  signatureText,
+} from '../../../src/models/signing-key.ts'
 import { partialsMax } from '../../../src/models/partial-downloads.ts'
 import { FakeClock } from '../../support/fake-clock.ts'
 import { ModelServer, rangedFile, type RangedFile } from '../../support/model-server.ts'
@@ -35,6 +42,8 @@ class Bench implements AsyncDisposable {
   readonly server: ModelServer
   /** The `Range` header of each request. */
   readonly ranges: (string | undefined)[] = []
+  /** Asked of every package. */
+  proof: ModelProof = noProof
 
   private constructor(scratch: Scratch, server: ModelServer) {
     this.scratch = scratch
@@ -61,7 +70,7 @@ class Bench implements AsyncDisposable {
     const settings = {
       folder: this.scratch.path('models'),
       download: 'missing' as const,
-      ...noProof,
+      ...this.proof,
       limits: roomyLimits,
     }
     const { clock, log } = this
@@ -191,6 +200,22 @@ test('fetches the whole once more when the parts do not make the package that is
   assert.equal((await bench.resolve({ sha256 })).sha256, sha256)
   assert.deepEqual(bench.ranges, [undefined, `bytes=${cutAt}-`, undefined])
   assert.equal(bench.log.of('model.download-anew')[0]?.['code'], 'MODEL_DIGEST_MISMATCH')
+})
+
+test('fetches the whole once more when it is the signature that tells of wrong parts', async () => {
+  await using bench = await Bench.make()
+  const zip = await model()
+  const { secretText, publicLine } = makeKeys()
+  bench.proof = { require: 'signature', keys: [publicLine] }
+  const hash = await blake2b512Of(Readable.from([zip]))
+  const signature = signatureText(await readSigningKey(secretText, 'key'), hash, 'thr')
+  await bench.interrupted(zip, cutAt, { etag: '"same"' })
+  const [partial = ''] = await bench.partials()
+  await writeFile(bench.scratch.path('models/.edgeboot/partial', partial), Buffer.alloc(cutAt))
+  bench.serve(zip, { etag: '"same"' })
+  bench.server.routes.set('/thr.zip.minisig', (_, response) => void response.end(signature))
+  assert.equal((await bench.resolve()).sha256, sha256Of(zip))
+  assert.equal(bench.log.of('model.download-anew')[0]?.['code'], 'MODEL_SIGNATURE_INVALID')
 })
 
 test('holds the size limit for all parts together', async () => {
