@@ -8,6 +8,7 @@ import type {
   PythonEnvironmentSettings,
 } from '../../config/settings.ts'
 import type { Clock } from '../../core/clock.ts'
+import { asEdgebootError, EdgebootError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
 import { runsInPython } from '../../core/model-kinds.ts'
 import { childMark, markVariable } from '../../core/process-mark.ts'
@@ -79,6 +80,10 @@ export class PythonEnvironments {
    * The package with the interpreter of its environment, which is built first where it is not there;
    * the package as it is when it needs none.
    *
+   * Packages of pyboot have a `requirements.txt` that nobody ever installed, and no manifest. Where
+   * such a one brings no wheels and its environment cannot be built, it runs with what is there, as it
+   * always did, and a warning says what is missing.
+   *
    * @throws `MODEL_ENVIRONMENT_FAILED`, `RUNNER_INTERPRETER_MISSING`, `MODEL_STORE_FAILED`, the
    * reason of `signal`.
    */
@@ -112,8 +117,24 @@ export class PythonEnvironments {
       return await this.#environmentOf(model, python, survey, signal, onLine)
     } catch (thrown) {
       const { folder } = this.#options
-      throw asStoreError(thrown, `build the environment of model '${model.name}'`, folder)
+      const error = asStoreError(thrown, `build the environment of model '${model.name}'`, folder)
+      if (!(await this.#mayRunWithout(model, error))) throw error
+      const reason = asEdgebootError(error).message
+      const meaning = 'the package has no manifest, so it runs with what is there, as in pyboot'
+      log.warn('model.requirements-unmet', {
+        model: model.name,
+        interpreter: python,
+        reason,
+        meaning,
+      })
+      return { ...model, python }
     }
+  }
+
+  async #mayRunWithout(model: ModelPackage, thrown: unknown): Promise<boolean> {
+    if (model.manifest !== undefined) return false
+    const isRefused = thrown instanceof EdgebootError && thrown.code === 'MODEL_ENVIRONMENT_FAILED'
+    return isRefused && (await pathKind(join(model.folder, 'wheels'))) !== 'folder'
   }
 
   async #environmentOf(

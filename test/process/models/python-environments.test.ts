@@ -10,6 +10,7 @@ import type { EdgebootError } from '../../../src/core/errors.ts'
 import type { PythonEnvironmentSettings } from '../../../src/config/settings.ts'
 import { readEnvironmentRecord } from '../../../src/models/environments/environment-record.ts'
 import { PythonEnvironments } from '../../../src/models/environments/python-environments.ts'
+import type { ModelManifest } from '../../../src/models/model-manifest.ts'
 import type { ModelPackage } from '../../../src/models/model-package.ts'
 import { ModelStore } from '../../../src/models/model-store.ts'
 import { RecordedLog } from '../../support/recorded-log.ts'
@@ -22,6 +23,15 @@ import { plainZip } from '../../support/zip-bytes.ts'
 const debian = '/usr/bin/python3'
 const needsVenv = needsModule(debian, 'venv, ensurepip', 'apt-get install python3-venv')
 const settings: PythonEnvironmentSettings = { install: true, buildMs: 300_000 }
+/** That there is one says that the package was made for edgeboot. */
+const manifest: ModelManifest = {
+  file: 'model.yaml',
+  args: [],
+  inputs: [],
+  outputs: [],
+  params: {},
+  env: {},
+}
 /** Nothing answers there, at once. */
 const noIndex = 'http://127.0.0.1:9/simple'
 
@@ -267,10 +277,19 @@ describe('the environment of a package with requirements', { skip: needsVenv }, 
 
   test('fails with the reason of pip where the index is not there', async () => {
     await using bench = await Bench.make({ environment: { PIP_RETRIES: '0' } })
-    const model = await bench.package('gauge\n')
+    const model = { ...(await bench.package('gauge\n')), manifest }
     const error = await failureOf(bench.environments.prepare(model, { python }))
     assert.equal(error.code, 'MODEL_ENVIRONMENT_FAILED')
     assert.match(error.message, /No matching distribution found for gauge/)
+  })
+
+  test('is no condition for a package of pyboot, which runs with what is there', async () => {
+    await using bench = await Bench.make({ environment: { PIP_RETRIES: '0' } })
+    const model = await bench.package('gauge\n')
+    const ready = await bench.environments.prepare(model, { python })
+    assert.equal(ready.python, python)
+    const [line] = bench.log.of('model.requirements-unmet')
+    assert.match(String(line?.['reason']), /No matching distribution found for gauge/)
   })
 
   test('is refused without asking pip where wheels are for another platform', async () => {
@@ -293,9 +312,8 @@ describe('the environment of a package with requirements', { skip: needsVenv }, 
 
   test('asks no index where downloads are forbidden', async () => {
     await using bench = await Bench.make({ download: 'never' })
-    const error = await failureOf(
-      bench.environments.prepare(await bench.package('gauge\n'), { python }),
-    )
+    const model = { ...(await bench.package('gauge\n')), manifest }
+    const error = await failureOf(bench.environments.prepare(model, { python }))
     assert.equal(error.code, 'MODEL_ENVIRONMENT_FAILED')
     assert.match(error.message, /lacks gauge \(not installed\); .*models\.download: never/)
   })
