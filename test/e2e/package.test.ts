@@ -12,7 +12,10 @@ import { after, before, test } from 'node:test'
 import { root } from '../support/markdown.ts'
 import { needsPython } from '../support/python-interpreters.ts'
 
-/** Packed and unpacked; a slip that packs the tests or a model is far above. */
+/**
+ * Packed and unpacked; a slip that packs the tests is far above. Of the examples the plug-in for
+ * Extism is left out: it is the largest, and its engine is no part of an installation.
+ */
 const packedBytesMax = 750_000
 const unpackedBytesMax = 2_500_000
 
@@ -175,7 +178,7 @@ test('installed, it packs, looks into and tries a model that it ships', () => {
   assert.match(inspected.stdout, /^kind +wasm, started from leak\.wasm$/m, inspected.stderr)
   const tried = edgeboot('model', 'run', 'models/leak.zip', '--samples')
   assert.equal(tried.status, 0, tried.stdout + tried.stderr)
-  assert.match(tried.stdout, /^3 samples: 3 passed, 0 failed$/m)
+  assert.match(tried.stdout, /^(\d+) samples: \1 passed, 0 failed$/m)
 })
 
 test('installed without onnxruntime, it says how to install that', () => {

@@ -1,5 +1,6 @@
 /**
- * How much a finding weighs. `danger`: loading it can run what its author wants, or nobody can say;
+ * How much a finding weighs. `danger`: loading it can run what its author wants, or read what is not
+ * the package's, or nobody can say;
  * `warn`: it may not work here, or nobody vouches for it; `info`: good to know.
  */
 export type FindingLevel = 'info' | 'warn' | 'danger'
