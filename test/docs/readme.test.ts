@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createProgram } from '../../src/cli/program.ts'
 import { inspectConfig } from '../../src/config/load.ts'
+import { readManifest } from '../../src/config/manifest/read-manifest.ts'
 import { MarkdownPage, root } from '../support/markdown.ts'
 import { MqttPeer } from '../support/mqtt-peer.ts'
 import { needsPython } from '../support/python-interpreters.ts'
@@ -19,6 +20,9 @@ function block(language: string): string {
   return found.content
 }
 
+const yamlBlocks = (): typeof english.codeBlocks =>
+  english.codeBlocks.filter((each) => each.language === 'yaml')
+
 let bench: Workbench
 before(async () => {
   bench = await Workbench.open()
@@ -26,7 +30,7 @@ before(async () => {
 after(() => bench.close())
 
 test('the configurations of README.md are valid, without a warning, and as safe as it says', async () => {
-  const blocks = english.codeBlocks.filter((each) => each.language === 'yaml')
+  const blocks = yamlBlocks().filter(({ content }) => content.startsWith('mqtts:'))
   const safety: unknown[] = []
   for (const [index, { content }] of blocks.entries()) {
     const file = await bench.write(`plain-${index}/config.yaml`, content)
@@ -41,6 +45,14 @@ test('the configurations of README.md are valid, without a warning, and as safe 
     [0, 0, false],
     [1, 1, true],
   ])
+})
+
+test('the manifest of README.md is a manifest', async () => {
+  const blocks = yamlBlocks().filter(({ content }) => content.startsWith('name:'))
+  assert.equal(blocks.length, 1)
+  const file = await bench.write('manifest/model.yaml', blocks[0]?.content ?? '')
+  const { version, inputs } = await readManifest(file)
+  assert.deepEqual([version, inputs[0]?.missing], ['1.0.0', { kind: 'nan' }])
 })
 
 test('the example of README.md publishes what README.md shows', { skip: needsPython }, async () => {

@@ -125,6 +125,11 @@ const versions: readonly BadVersion[] = [
     reason: /group1-shard1of1\.bin/,
   },
   {
+    title: 'a SavedModel where there is no TensorFlow',
+    zip: altered('saved-model', () => ({})),
+    reason: /TensorFlow.*\/usr\/bin\/python3/i,
+  },
+  {
     title: 'a WebAssembly module that is cut off',
     zip: altered('wasm', cutOff('leak.wasm')),
     reason: /leak\.wasm/,
