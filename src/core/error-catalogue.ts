@@ -202,7 +202,7 @@ export const catalogue = {
   RUNNER_EXITED: {
     exit: 1,
     retryable: true,
-    fix: 'Look at the last lines that the model printed; it is restarted by itself.',
+    fix: 'Look at the last lines that the model printed. It is restarted by itself until it is BROKEN.',
   },
   RUNNER_DEADLINE: {
     exit: 1,
@@ -223,7 +223,7 @@ export const catalogue = {
   HOST_EXITED: {
     exit: 1,
     retryable: true,
-    fix: 'It is restarted by itself; the log above names what it said last.',
+    fix: 'The log above names what it said last. It is restarted by itself until it is BROKEN; then mend it and reload.',
   },
   HOST_PROTOCOL: {
     exit: 1,
