@@ -180,6 +180,16 @@ const families: readonly Family[] = [
       Object.entries(reloads.counts).map(([result, value]) => ({ labels: { result }, value })),
   },
   {
+    name: `${prefix}model_update`,
+    help: 'Always 1, while another version of a model is on its way or was turned down; its state is in the label.',
+    type: 'gauge',
+    samples: each((labels, _stats, { update }) =>
+      update === undefined
+        ? []
+        : [{ labels: { ...labels, version: update.version, state: update.state }, value: 1 }],
+    ),
+  },
+  {
     name: `${prefix}build_info`,
     help: 'Always 1; the version is in the label.',
     type: 'gauge',

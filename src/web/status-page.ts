@@ -86,7 +86,7 @@ function row(status: PipelineStatus, stats: PipelineStats, now: number): string 
   const cells = [
     `<td class="name">${escapeHtml(status.name)}<small>${escapeHtml(`${status.rule} · ${model}`)}</small></td>`,
     `<td><span class="${mood(status.state)}">${status.state}</span><small>for ${span(now - status.since)}</small></td>`,
-    `<td class="reason">${escapeHtml(status.reason)}</td>`,
+    `<td class="reason">${escapeHtml(status.reason)}${update(status, now)}</td>`,
     `<td class="number">${count(stats.received)}${received(stats)}</td>`,
     `<td class="number">${count(stats.published)}</td>`,
     `<td class="number">${dropped(stats)}</td>`,
@@ -94,6 +94,15 @@ function row(status: PipelineStatus, stats: PipelineStats, now: number): string 
     `<td class="number">${milliseconds(quantileMs(counts, 0.5))} / ${milliseconds(quantileMs(counts, 0.99))}</td>`,
   ]
   return `<tr>${cells.join('')}</tr>`
+}
+
+/** What comes of another version of the model, until one is in effect for good. */
+function update({ update }: PipelineStatus, now: number): string {
+  if (update === undefined) return ''
+  const { state, version, reason, since } = update
+  const mood = state === 'refused' || state === 'rolled-back' ? 'bad' : 'busy'
+  const text = `${reason} · ${span(now - since)} ago`
+  return `<small>version ${escapeHtml(version)} <span class="${mood}">${state}</span>: ${escapeHtml(text)}</small>`
 }
 
 function received(stats: PipelineStats): string {

@@ -146,3 +146,14 @@ test('announces each family once, with help and type', async () => {
   assert.ok(types.includes('# TYPE edgeboot_events_dropped_total counter'))
   assert.match(metrics.contentType, /^text\/plain; version=0\.0\.4/)
 })
+
+test('tells of another version of a model as long as there is something to tell', async () => {
+  const update = { version: '2.0.0', state: 'rolled-back', reason: 'no', since: 0 } as const
+  const series = await scrape(fakeSystem([{ ...one, update }]))
+  assert.equal(
+    series.get(`edgeboot_model_update{${labels},version="2.0.0",state="rolled-back"}`),
+    1,
+  )
+  const names = [...(await scrape(fakeSystem([one]))).keys()]
+  assert.ok(!names.some((name) => name.startsWith('edgeboot_model_update')))
+})

@@ -36,6 +36,17 @@ test('shows state, reason, counts, drops by reason and quantiles of a pipeline',
   }
 })
 
+test('shows what became of another version of the model', () => {
+  const reason = 'tests/a.json: result is 2, expected <3>'
+  const update = { version: '1.1.0', state: 'refused', reason, since: now - 65_000 } as const
+  const page = renderStatusPage(fakeSystem([pipeline({ update })]), new Map(), now)
+  const shown =
+    '<small>version 1.1.0 <span class="bad">refused</span>: ' +
+    'tests/a.json: result is 2, expected &#60;3&#62; · 1 min 5 s ago</small>'
+  assert.ok(page.includes(shown), page)
+  assert.ok(!renderStatusPage(fakeSystem([pipeline()]), new Map(), now).includes('<small>version'))
+})
+
 test('shows what comes again, is unacknowledged or on the disk, and lost sessions, when there are any', () => {
   const stats = counts({
     received: 1000,
