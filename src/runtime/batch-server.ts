@@ -1,4 +1,4 @@
-import { decodeInfer, encodeResult, type InferBatch, resultBytesMax } from './batch-codec.ts'
+import { decodeInfer, encodeResult, resultBytesMax } from './batch-codec.ts'
 import type { ModelConstants } from './model-context.ts'
 import type { ModelExecutor } from './model-executor.ts'
 import { createModelLog } from './model-log.ts'
@@ -23,8 +23,6 @@ export class BatchServer {
   readonly #mark: ProgressMark
   readonly #wire: HostWire
   #turn: Promise<void> = Promise.resolve()
-  /** Batches that came and are not answered. */
-  #waiting = 0
 
   private constructor(executor: ModelExecutor, mark: ProgressMark, wire: HostWire) {
     this.#executor = executor
@@ -63,11 +61,7 @@ export class BatchServer {
 
   /** Takes the body of an `infer`; it is answered when all before it are. */
   infer(body: Uint8Array): void {
-    const batch = decodeInfer(body)
-    // The second of two: the first is with the model.
-    if (this.#waiting === 1) this.#executor.prepare?.(batch.items)
-    this.#waiting += 1
-    this.#turn = this.#turn.then(() => this.#answer(batch))
+    this.#turn = this.#turn.then(() => this.#answer(body))
   }
 
   /** Gives the model back when everything is answered. */
@@ -76,11 +70,11 @@ export class BatchServer {
     await this.#executor.close()
   }
 
-  async #answer({ batchId, items }: InferBatch): Promise<void> {
+  async #answer(body: Uint8Array): Promise<void> {
+    const { batchId, items } = decodeInfer(body)
     this.#mark.enter(batchId)
     await this.#executor.execute(items, this.#mark, (first, outcomes) => {
       this.#wire.result(encodeResult({ batchId, first, outcomes }))
     })
-    this.#waiting -= 1
   }
 }

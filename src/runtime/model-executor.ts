@@ -34,11 +34,6 @@ export interface ModelExecutor {
     mark: ProgressMark,
     emit: (first: number, outcomes: readonly InferOutcome[]) => void,
   ): Promise<void>
-  /**
-   * Does what can be done for the batch that is executed next, while another is executed. Not asked
-   * again before that batch is. Never throws.
-   */
-  prepare?(items: readonly InferItem[]): void
   /** Gives back what the model holds. Nothing is called afterwards. */
   close(): Promise<void>
 }
