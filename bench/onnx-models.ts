@@ -39,9 +39,17 @@ export const benchModels: Readonly<Record<string, BenchModel>> = {
   network: {
     title: 'larger: network of 64 → 1024 → 1024 → 8',
     package: packageOf('network', join(root, 'bench/models/onnx'), 'network.onnx'),
-    event: (number) =>
-      JSON.stringify({ x: Array.from({ length: 64 }, (_, at) => ((number + at) % 10) / 10) }),
+    event: signalOf,
   },
+  signal: {
+    title: 'heavy: convolutions, three of 64 channels over 64 samples of a signal',
+    package: packageOf('signal', join(root, 'bench/models/onnx'), 'signal.onnx'),
+    event: signalOf,
+  },
+}
+
+function signalOf(number: number): string {
+  return JSON.stringify({ x: Array.from({ length: 64 }, (_, at) => ((number + at) % 10) / 10) })
 }
 
 function packageOf(name: string, folder: string, file: string): ModelPackage {

@@ -18,7 +18,7 @@ import { type BenchModel, benchModels } from './onnx-models.ts'
 import type { Spread } from './summary.ts'
 import { alignColumns, spreadText } from './table.ts'
 
-const helpText = `Usage: node bench/onnx.ts [--rounds 5] [--seconds 3] [--batch 32] [--models tiny,press,network]
+const helpText = `Usage: node bench/onnx.ts [--rounds 5] [--seconds 3] [--batch 32] [--models tiny,press,network,signal]
 `
 /** Batches that are on their way: two with the runner, and what the next ones are made of. */
 const batchesAhead = 4
