@@ -99,8 +99,8 @@ export class EdgebootProcess {
     return pipelines
   }
 
-  /** Waits until every pipeline is READY: longer for models that import much. */
-  async ready(limitMs?: number): Promise<void> {
+  /** Waits until every pipeline is READY: a busy machine takes its time over models that import much. */
+  async ready(limitMs = 60_000): Promise<void> {
     const isReady = async (): Promise<boolean> => {
       if (this.#child.exitCode !== null) {
         throw new Error(`edgeboot exited with ${this.#child.exitCode}: ${this.stderr}`)
