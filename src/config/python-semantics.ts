@@ -1,3 +1,5 @@
+import { byCodePoint } from '../core/by-code-point.ts'
+
 /**
  * Python's meaning of its operators over JSON values, for conditions that were written for
  * pyboot. Numbers may come as `number` (from JSON) or `bigint` (literals of CEL). What raises in
@@ -36,7 +38,7 @@ function pythonCompare(a: unknown, b: unknown, operator: string): number {
   const left = asNumber(a)
   const right = asNumber(b)
   if (left !== undefined && right !== undefined) return left < right ? -1 : Number(left > right)
-  if (typeof a === 'string' && typeof b === 'string') return compareCodePoints(a, b)
+  if (typeof a === 'string' && typeof b === 'string') return byCodePoint(a, b)
   if (Array.isArray(a) && Array.isArray(b)) {
     for (let i = 0; i < Math.min(a.length, b.length); i++) {
       if (!pythonEquals(a[i], b[i])) return pythonCompare(a[i], b[i], operator)
@@ -88,16 +90,6 @@ function asNumber(value: unknown): number | undefined {
 
 function isDictionary(value: unknown): value is Record<string, unknown> {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-function compareCodePoints(a: string, b: string): number {
-  const left = Array.from(a)
-  const right = Array.from(b)
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const difference = (left[i]?.codePointAt(0) ?? 0) - (right[i]?.codePointAt(0) ?? 0)
-    if (difference !== 0) return difference
-  }
-  return left.length - right.length
 }
 
 function typeName(value: unknown): string {

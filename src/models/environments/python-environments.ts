@@ -7,6 +7,7 @@ import type {
   ModelsSettings,
   PythonEnvironmentSettings,
 } from '../../config/settings.ts'
+import { byCodePoint } from '../../core/by-code-point.ts'
 import type { Clock } from '../../core/clock.ts'
 import { asEdgebootError, EdgebootError } from '../../core/errors.ts'
 import type { Logger } from '../../core/log.ts'
@@ -260,13 +261,11 @@ async function wantsEnvironment(model: ModelPackage): Promise<boolean> {
   return (await pathKind(join(folder, '.venv', 'bin', 'python'))) !== 'file'
 }
 
-const inOrder = (a: string, b: string): number => (a < b ? -1 : 1)
-
 /** Names and SHA-256 of what is in `wheels/`, sorted. */
 async function wheelDigests(folder: string): Promise<string[]> {
   const names = await readdir(join(folder, 'wheels')).catch(() => [])
   const digests: string[] = []
-  for (const name of names.toSorted(inOrder)) {
+  for (const name of names.toSorted(byCodePoint)) {
     const file = join(folder, 'wheels', name)
     if ((await pathKind(file)) !== 'file') continue
     const hash = createHash('sha256')

@@ -1,5 +1,6 @@
 import { lstat, readdir, realpath, stat } from 'node:fs/promises'
 import { join, sep } from 'node:path'
+import { byCodePoint } from '../../core/by-code-point.ts'
 import { EdgebootError } from '../../core/errors.ts'
 import { checkEntryName, foldedPath } from '../entry-name.ts'
 import type { UnpackLimits } from '../zip-plan.ts'
@@ -43,13 +44,8 @@ export async function collectFiles(
   const collector = new Collector(await realpath(root), limits, options.takesAll === true)
   await collector.visit([])
   const { files, leftOut, bytes } = collector
-  files.sort((a, b) => compareCodePoints(a.name, b.name))
-  return { files, bytes, leftOut: leftOut.sort(compareCodePoints) }
-}
-
-/** The same order on every machine, whatever its language. UTF-8 sorts as code points do. */
-function compareCodePoints(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+  files.sort((a, b) => byCodePoint(a.name, b.name))
+  return { files, bytes, leftOut: leftOut.sort(byCodePoint) }
 }
 
 class Collector {
