@@ -2,23 +2,8 @@
  * What `model.yaml` in a package says, checked and with units resolved. Plain data: it travels to
  * hosts and runners as a part of the package. `src/config/manifest` reads it.
  */
+import type { DType } from '../core/dtype.ts'
 import type { ModelFormat, RuntimeKind } from '../core/model-kinds.ts'
-
-/** Element types of tensors, by the names that numpy and ONNX share. */
-export type DType =
-  | 'bool'
-  | 'int8'
-  | 'int16'
-  | 'int32'
-  | 'int64'
-  | 'uint8'
-  | 'uint16'
-  | 'uint32'
-  | 'uint64'
-  | 'float16'
-  | 'float32'
-  | 'float64'
-  | 'string'
 
 /**
  * What becomes of an event in which a value of an input is absent, `null`, or not a finite number

@@ -1,6 +1,7 @@
 /**
- * Entry of the worker thread that runs a model: JavaScript, or what JavaScript can run. Speaks with `thread-runner.ts` through a
- * port of its own, so that nothing that a model does with `parentPort` means anything.
+ * Entry of the worker thread that runs a model: JavaScript, or what JavaScript can run. Speaks with
+ * `thread-runner.ts` through a port of its own, so that nothing that a model does with `parentPort`
+ * means anything.
  */
 import { workerData, type MessagePort } from 'node:worker_threads'
 import { BatchServer } from './batch-server.ts'

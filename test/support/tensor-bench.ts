@@ -1,5 +1,5 @@
+import type { DType } from '../../src/core/dtype.ts'
 import type {
-  DType,
   ManifestInput,
   ManifestOutput,
   ModelManifest,

@@ -1,5 +1,5 @@
+import type { DType } from '../../core/dtype.ts'
 import type {
-  DType,
   EventPath,
   ManifestInput,
   ManifestOutput,

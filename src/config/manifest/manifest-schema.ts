@@ -1,6 +1,6 @@
+import { dtypes } from '../../core/dtype.ts'
 import { z } from 'zod'
 import { modelFormats, runtimeKinds } from '../../core/model-kinds.ts'
-import type { DType } from '../../models/model-manifest.ts'
 import { duration, size, text, whole } from '../schema-fields.ts'
 
 /** Inputs, and outputs, of one model. */
@@ -13,22 +13,6 @@ const dimensionsMax = 8
 const listedMax = 64
 /** A name, a version, a path of a file. */
 const nameCharsMax = 512
-
-const dtypes = [
-  'bool',
-  'int8',
-  'int16',
-  'int32',
-  'int64',
-  'uint8',
-  'uint16',
-  'uint32',
-  'uint64',
-  'float16',
-  'float32',
-  'float64',
-  'string',
-] as const satisfies readonly DType[]
 
 const shortText = (description: string) =>
   z

@@ -1,6 +1,6 @@
+import { type DType, dtypes } from '../../core/dtype.ts'
 import { readFile, stat } from 'node:fs/promises'
 import type { InferenceSession, OnnxValue, Tensor as OnnxTensor } from 'onnxruntime-node'
-import type { DType } from '../../models/model-manifest.ts'
 import type { ExecutorOptions } from '../model-executor.ts'
 import { ModelLoadError } from '../model-module.ts'
 import type { Tensor, TensorInfo, TensorModel } from '../tensors/tensor.ts'
@@ -10,22 +10,6 @@ import { outlineOf, type OnnxOutline } from './zip-map.ts'
 
 /** One message of protobuf cannot be larger; weights beyond that lie in files beside it. */
 const modelBytesMax = 2 ** 31 - 1
-
-const dtypes: ReadonlySet<string> = new Set<DType>([
-  'bool',
-  'int8',
-  'int16',
-  'int32',
-  'int64',
-  'uint8',
-  'uint16',
-  'uint32',
-  'uint64',
-  'float16',
-  'float32',
-  'float64',
-  'string',
-])
 
 type ValueMetadata = InferenceSession['inputMetadata'][number]
 
@@ -188,7 +172,7 @@ function shapeOf(shape: readonly (number | string)[]): (number | null)[] {
 }
 
 function dtypeOf(type: string, name: string, file: string): DType {
-  if (dtypes.has(type)) return type as DType
+  if ((dtypes as readonly string[]).includes(type)) return type as DType
   throw fileError(file, `"${name}" has elements of the type ${type}, which JSON has nothing for`)
 }
 

@@ -1,5 +1,5 @@
+import type { DType } from '../../core/dtype.ts'
 import type { Tensor as TfjsTensor } from '@tensorflow/tfjs-core'
-import type { DType } from '../../models/model-manifest.ts'
 import { ModelLoadError } from '../model-module.ts'
 import type { Tensor, TensorData, TensorInfo, TensorModel } from '../tensors/tensor.ts'
 import { loadTfjs, type TfjsEngine, type TfjsGraph } from './tfjs-engine.ts'

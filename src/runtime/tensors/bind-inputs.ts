@@ -1,6 +1,6 @@
 /** Which values of an event become which tensor: decided once, when a model is loaded. */
+import type { DType } from '../../core/dtype.ts'
 import type {
-  DType,
   EventPath,
   ManifestInput,
   MissingPolicy,

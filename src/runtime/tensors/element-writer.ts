@@ -2,7 +2,7 @@
  * Values out of JSON into the elements of a tensor. One class for each way of storing, one call for
  * each element: this is on the path of every message.
  */
-import type { DType } from '../../models/model-manifest.ts'
+import type { DType } from '../../core/dtype.ts'
 import type { TensorData } from './tensor.ts'
 
 /** What became of a value. */

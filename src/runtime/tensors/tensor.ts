@@ -3,7 +3,7 @@
  * and a model that takes and gives them. How events become tensors and tensors become results is
  * decided once, in `tensor-executor.ts`, for all of them.
  */
-import type { DType } from '../../models/model-manifest.ts'
+import type { DType } from '../../core/dtype.ts'
 
 /** Elements in row-major order. `bool` and `float16` as onnxruntime has them: bytes, half floats. */
 export type TensorData =

@@ -1,6 +1,6 @@
+import type { DType } from '../../../../src/core/dtype.ts'
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import type { DType } from '../../../../src/models/model-manifest.ts'
 import { ask, EchoModel, info, open } from '../../../support/tensor-bench.ts'
 
 /** What becomes of JSON texts as the only element of a tensor of a type. */
